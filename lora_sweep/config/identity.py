@@ -1,0 +1,80 @@
+"""The address of a trial: a hash of everything that can change its adapter, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from lora_sweep.config.resolve import resolved
+from lora_sweep.config.settings import Settings
+
+TRAINING_VERSION = 1
+"""Raised when the same settings would train another adapter than before."""
+
+COVERED_BY_HASHES = frozenset(
+    {
+        "dataset.path",
+        "dataset.config_name",
+        "model.path",
+        "model.vae",
+        "model.revision",
+        "model.variant",
+        "model.single_file",
+        "prior.path",
+    }
+)
+"""Settings that only say where content lies; the content's own hash takes their place in the id."""
+
+
+def trial_id(settings: Settings, dataset_hash: str, base_hash: str) -> str:
+    """Return the trial's id, 12 hex digits.
+
+    `dataset_hash` covers pictures, captions, held-out pictures and real class pictures;
+    `base_hash` covers all weights of the base, its VAE included.
+    """
+    content = {
+        "settings": identity_values(settings),
+        "dataset": dataset_hash,
+        "base": base_hash,
+        "training_version": TRAINING_VERSION,
+    }
+    return hashlib.sha256(_dumps(content).encode()).hexdigest()[:12]
+
+
+def canonical_json(settings: Settings) -> str:
+    """Return the settings that can change the adapter as JSON; equal settings give equal text."""
+    return _dumps(identity_values(settings))
+
+
+def identity_values(settings: Settings) -> dict[str, Any]:
+    """Return the settings that can change the adapter, nulls resolved, as plain values."""
+    return _values(resolved(settings), "")
+
+
+def _values(part: Any, path: str) -> dict[str, Any]:
+    return {
+        field.name: _value(getattr(part, field.name), f"{path}{field.name}")
+        for field in fields(part)
+        if field.metadata.get("identity", True) and f"{path}{field.name}" not in COVERED_BY_HASHES
+    }
+
+
+def _value(value: Any, path: str) -> Any:
+    if is_dataclass(value):
+        return _values(value, f"{path}.")
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, tuple):
+        return [_value(item, path) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 1.0 and 1 are one value, and so are 0.0 and -0.0
+    return value
+
+
+def _dumps(content: dict[str, Any]) -> str:
+    return json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )

@@ -1,0 +1,60 @@
+"""What settings that are left null stand for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lora_sweep.config.settings import Pivotal, PriorSettings, Settings, TeFull, TeLora
+
+
+def text_side_trains(settings: Settings) -> bool:
+    """Whether te_mode trains anything of the text side."""
+    return isinstance(settings.te_mode, TeLora | TeFull | Pivotal)
+
+
+def te_lr(settings: Settings) -> float:
+    """Learning rate of the text side; null means that of the UNet, 0 means 0."""
+    rates = settings.optimizer
+    return rates.lr if rates.te_lr is None else rates.te_lr
+
+
+def te_weight_decay(settings: Settings) -> float:
+    """Weight decay of the text side; null means that of the UNet, 0 means 0."""
+    rates = settings.optimizer
+    return rates.weight_decay if rates.te_weight_decay is None else rates.te_weight_decay
+
+
+def lora_alpha(settings: Settings) -> float:
+    """Numerator of the adapter's scale; null means the rank, so that the scale is 1."""
+    return float(settings.lora.rank) if settings.lora.alpha is None else settings.lora.alpha
+
+
+def class_prompt(settings: Settings) -> str:
+    """Caption of class pictures that have none of their own."""
+    given = settings.prior.class_prompt if isinstance(settings.prior, PriorSettings) else None
+    return f"a {settings.dataset.class_noun}" if given is None else given
+
+
+def resolved_steps(settings: Settings, num_images: int) -> int:
+    """Optimizer steps of a trial on `num_images` training pictures (repeats do not count)."""
+    train = settings.train
+    if train.max_train_steps is not None:
+        return train.max_train_steps
+    if train.steps_per_image is None:
+        raise ValueError("neither train.max_train_steps nor train.steps_per_image is given")
+    return train.steps_per_image * num_images
+
+
+def resolved(settings: Settings) -> Settings:
+    """Return the settings with each null that stands for another setting replaced by it."""
+    prior = settings.prior
+    if isinstance(prior, PriorSettings):
+        prior = replace(prior, class_prompt=class_prompt(settings))
+    return replace(
+        settings,
+        optimizer=replace(
+            settings.optimizer, te_lr=te_lr(settings), te_weight_decay=te_weight_decay(settings)
+        ),
+        lora=replace(settings.lora, alpha=lora_alpha(settings)),
+        prior=prior,
+    )

@@ -1,0 +1,367 @@
+"""Every setting of a trial, typed, with its meaning; the frozen values that the rest of the project sees.
+
+One class per config group. A setting whose metadata says `identity=False` cannot change the adapter
+(where things run, how often they are saved, what is logged), so it is left out of the trial's id.
+The mutable twins that Hydra needs are derived from these classes in `schema.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+FREE: dict[str, Any] = {"identity": False}
+"""Metadata of a setting that does not change the result of training."""
+
+
+class Precision(str, Enum):
+    """Number format of the frozen base; trained weights and optimizer state are always fp32."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Pooling(str, Enum):
+    """Position whose state becomes the pooled text vector of the second encoder.
+
+    `diffusers` is what diffusers computes from the text encoder's own config: for SDXL the highest token id,
+    which is the first new token in pivotal training. `eos` is the true end of the text (ComfyUI, A1111).
+    """
+
+    diffusers = "diffusers"
+    eos = "eos"
+
+
+class Crop(str, Enum):
+    random = "random"
+    center = "center"
+
+
+class Interpolation(str, Enum):
+    lanczos = "lanczos"
+    bicubic = "bicubic"
+    bilinear = "bilinear"
+
+
+class PivotRounding(str, Enum):
+    """`exact`: step round(frac * steps). `epoch`: the start of epoch int(frac * epochs), as in diffusers."""
+
+    exact = "exact"
+    epoch = "epoch"
+
+
+class Device(str, Enum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The frozen base that adapters are trained on."""
+
+    name: str = "nano"
+    path: str = "nano"  # "nano" is the packaged base; else a diffusers folder, a hub name, a .safetensors file
+    vae: str | None = None  # another VAE, for example madebyollin/sdxl-vae-fp16-fix
+    revision: str | None = None
+    variant: str | None = None
+    single_file: bool = False
+    resolution: int = 64  # pixels; short side after resizing, then a square crop
+    precision: Precision = Precision.fp32
+    vae_precision: Precision = Precision.fp32
+    clip_skip: int = 0
+    pooling: Pooling = Pooling.diffusers
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training pictures and their captions."""
+
+    name: str = "huggy"
+    path: str | None = None  # null: the packaged pictures of that name
+    config_name: str | None = None  # configuration of a hub dataset
+    set: str | None = None  # packaged face: "sitting" (10 close-ups) or "varied" (6)
+    split: str = "train"
+    image_column: str = "image"
+    caption_column: str | None = "text"
+    instance_prompt: str | None = None  # caption of every picture that has none of its own
+    abstractions: tuple[str, ...] = ("TOK",)  # words that stand for the subject in captions
+    class_noun: str = "picture"  # what the subject is an instance of
+    repeats: int = 1
+    subset: int | None = None  # train on this many pictures, drawn at random by subset_seed
+    subset_seed: int = 0
+    holdout: str = "auto"  # "auto", or how many pictures to keep back for val_loss
+    crop: Crop = Crop.random
+    flip: bool = False  # mirror each picture with probability 1/2
+    interpolation: Interpolation = Interpolation.lanczos
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """What every optimizer has: learning rates and weight decay, for the UNet and the text side."""
+
+    name: str = "adamw"
+    lr: float = 1e-4
+    te_lr: float | None = None  # null: the same as lr; 0 is 0
+    weight_decay: float = 1e-4
+    te_weight_decay: float | None = None  # null: the same as weight_decay; 0 is 0
+
+
+@dataclass(frozen=True)
+class AdamW(Optimizer):
+    name: str = "adamw"
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+
+@dataclass(frozen=True)
+class AdamW8bit(AdamW):
+    """AdamW with 8-bit state from bitsandbytes; needs a GPU."""
+
+    name: str = "adamw8bit"
+
+
+@dataclass(frozen=True)
+class Adafactor(Optimizer):
+    name: str = "adafactor"
+    beta1: float | None = None
+    clip_threshold: float = 1.0
+    decay_rate: float = -0.8
+    eps1: float = 1e-30
+    eps2: float = 1e-3
+    scale_parameter: bool = False
+    relative_step: bool = False
+    warmup_init: bool = False
+
+
+@dataclass(frozen=True)
+class Prodigy(Optimizer):
+    """Prodigy (arXiv 2306.06101): lr is a multiplier of the step size that it estimates."""
+
+    name: str = "prodigy"
+    lr: float = 1.0
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.99
+    beta3: float | None = None  # null: sqrt(beta2)
+    eps: float = 1e-8
+    decouple: bool = True
+    use_bias_correction: bool = True
+    safeguard_warmup: bool = True
+    d0: float = 1e-6
+    d_coef: float = 1.0
+    growth_rate: float | None = None  # null: unlimited
+    slice_p: int = 1
+
+
+@dataclass(frozen=True)
+class ProdigyPlus(Optimizer):
+    """Prodigy-plus-schedule-free: one estimate per parameter group, so rates may differ."""
+
+    name: str = "prodigy_plus"
+    lr: float = 1.0
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.99
+    beta3: float | None = None
+    eps: float = 1e-8
+    d0: float = 1e-6
+    d_coef: float = 1.0
+    d_limiter: bool = True
+    prodigy_steps: int = 0
+    schedulefree_c: float = 0.0
+    split_groups: bool = True
+    use_speed: bool = False
+    use_schedulefree: bool = True
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning-rate schedule, by the names of diffusers' get_scheduler."""
+
+    name: str = "constant"
+    warmup_steps: int = 0  # optimizer steps
+    num_cycles: int = 1  # cosine_with_restarts
+    power: float = 1.0  # polynomial
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The adapter; PEFT's LoraConfig."""
+
+    rank: int = 16
+    alpha: float | None = None  # null: equal to rank, so that the scale is 1
+    dropout: float = 0.0
+    use_rslora: bool = False
+    use_dora: bool = False
+    target_modules: tuple[str, ...] = ("to_k", "to_q", "to_v", "to_out.0")
+    te_target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
+    blocks: tuple[str, ...] | None = None  # e.g. [up_blocks.0.attentions.0]; null: all
+
+
+@dataclass(frozen=True)
+class Snr:
+    """Min-SNR weighting of the loss (arXiv 2303.09556); null trains unweighted."""
+
+    gamma: float | None = None
+
+
+@dataclass(frozen=True)
+class TeMode:
+    """What of the text side is trained; `frozen` trains nothing."""
+
+    name: str = "frozen"
+
+
+@dataclass(frozen=True)
+class TeLora(TeMode):
+    """LoRA on both text encoders: what the diffusers script calls --train_text_encoder."""
+
+    name: str = "lora"
+    frac: float = 1.0  # share of the steps after which the text encoders are frozen
+
+
+@dataclass(frozen=True)
+class TeFull(TeMode):
+    """All weights of both text encoders: what the post's words say."""
+
+    name: str = "full"
+    frac: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pivotal(TeMode):
+    """New tokens in place of each abstraction; only their embeddings train, until the pivot."""
+
+    name: str = "pivotal"
+    frac: float = 0.5
+    num_new_tokens: int = 2  # per abstraction
+    pivot_rounding: PivotRounding = PivotRounding.exact
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Prior preservation: class pictures trained beside the subject's; `none` has none."""
+
+    name: str = "none"
+
+
+@dataclass(frozen=True)
+class PriorSettings(Prior):
+    """What both kinds of prior preservation have."""
+
+    class_prompt: str | None = None  # null: "a " + dataset.class_noun
+    num_class_images: int = 100
+    weight: float = 1.0
+    snr_weighting: bool = False
+
+
+@dataclass(frozen=True)
+class PriorGenerated(PriorSettings):
+    """Class pictures drawn by the base itself; cached by content."""
+
+    name: str = "generated"
+    sample_steps: int = 25
+    guidance_scale: float = 5.0
+    sample_seed: int = 0
+    sample_batch_size: int = 4  # in the id: kernels round differently for another batch size
+
+
+@dataclass(frozen=True)
+class PriorReal(PriorSettings):
+    """Class pictures from a folder; captions in it are used, else class_prompt."""
+
+    name: str = "real"
+    path: str | None = None  # null: the packaged class pictures of the dataset
+
+
+@dataclass(frozen=True)
+class Train:
+    """Length and form of training."""
+
+    max_train_steps: int | None = None  # optimizer steps; or:
+    steps_per_image: int | None = None  # times the number of training pictures
+    batch_size: int = 1
+    gradient_accumulation_steps: int = 1
+    max_grad_norm: float | None = 1.0  # joint L2 norm; null: no clipping
+    noise_offset: float = 0.0
+    compile: bool = False
+    gradient_checkpointing: bool = field(default=False, metadata=FREE)
+    checkpoint_every: int = field(default=500, metadata=FREE)  # optimizer steps; 0: only at the end
+    checkpoints_kept: int = field(default=2, metadata=FREE)
+    log_every: int = field(default=1, metadata=FREE)
+    device: Device = field(default=Device.auto, metadata=FREE)
+    threads: int = field(default=1, metadata=FREE)  # CPU threads; the bits of a result depend on it
+    allow_tf32: bool = field(default=False, metadata=FREE)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Validation pictures of a trial."""
+
+    every: int | None = None  # optimizer steps; null: at the end only
+    prompts: tuple[str, ...] = ()  # {subject} stands for the abstractions
+    images_per_prompt: int = 2
+    seed: int = 0
+    sample_steps: int = 25
+    guidance_scale: float = 5.0
+    batch_size: int = 4
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Where progress is sent beside metrics.jsonl."""
+
+    name: str = "none"
+
+
+@dataclass(frozen=True)
+class Wandb(Tracker):
+    """Weights & Biases: online when a key is configured, else offline."""
+
+    name: str = "wandb"
+    project: str = "lora-sweep"
+    entity: str | None = None
+    group: str | None = None
+    run_name: str | None = None
+    tags: tuple[str, ...] = ()
+    offline: bool | None = None  # null: offline only without a key
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where everything is written."""
+
+    dir: str = "results"
+    name: str = "lora"  # name of the exported kohya and embedding files
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one trial."""
+
+    model: Model = field(default_factory=Model)
+    dataset: Dataset = field(default_factory=Dataset)
+    optimizer: Optimizer = field(default_factory=AdamW)
+    schedule: Schedule = field(default_factory=Schedule)
+    lora: Lora = field(default_factory=Lora)
+    snr: Snr = field(default_factory=Snr)
+    te_mode: TeMode = field(default_factory=TeMode)
+    prior: Prior = field(default_factory=Prior)
+    train: Train = field(default_factory=Train)
+    seed: int = 0
+    evaluate: Evaluate = field(default_factory=Evaluate, metadata=FREE)
+    tracker: Tracker = field(default_factory=Tracker, metadata=FREE)
+    results: Results = field(default_factory=Results, metadata=FREE)
+
+
+VARIANTS: dict[type, tuple[type, ...]] = {
+    Optimizer: (Prodigy, AdamW, AdamW8bit, Adafactor, ProdigyPlus),
+    TeMode: (TeMode, TeLora, TeFull, Pivotal),
+    Prior: (Prior, PriorGenerated, PriorReal),
+    Tracker: (Tracker, Wandb),
+}
+"""The classes that a group may choose from, told apart by their default `name`."""

@@ -1,0 +1,1 @@
+"""From a dataset's settings to examples, their views, and a content-addressed cache."""

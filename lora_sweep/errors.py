@@ -1,0 +1,42 @@
+"""The errors that a user may see, each with a message that names what was wrong and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LoraSweepError(Exception):
+    """Base of every error that is reported as one clear message and a non-zero exit."""
+
+
+class SettingsError(LoraSweepError):
+    """One or more settings are wrong; carries every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"- {problem}" for problem in self.problems))
+
+
+class DataError(LoraSweepError):
+    """Pictures or captions cannot be used."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"- {problem}" for problem in self.problems))
+
+
+class ModelError(LoraSweepError):
+    """The base cannot be loaded, or is not an SDXL."""
+
+
+class StoreError(LoraSweepError):
+    """A file of the results folder cannot be written or is damaged."""
+
+
+class Diverged(LoraSweepError):
+    """The loss became NaN or infinite."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        self.step = step
+        self.loss = loss
+        super().__init__(f"the loss is {loss} at step {step}")

@@ -1,0 +1,1 @@
+"""The frozen base, what is trained on it, and pictures drawn with both."""

@@ -1,0 +1,97 @@
+"""The identity of a base: what joins a trial's id so that another base is another trial. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from lora_sweep.config.settings import Model
+from lora_sweep.errors import ModelError
+from lora_sweep.nano import WEIGHTS
+
+_PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+
+
+def base_hash(settings: Model, memory: Path | None = None) -> str:
+    """Hash of the base's files, or the hub commit when it is a hub name.
+
+    `memory` is a JSON file that remembers file hashes by path, size and modification time, so that seven
+    gigabytes are not read at every start. Raises ModelError when a named place does not exist.
+    """
+    parts = [_place_hash(settings.path, settings.revision, memory)]
+    if settings.vae is not None:
+        parts.append(_place_hash(settings.vae, None, memory))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _place_hash(place: str, revision: str | None, memory: Path | None) -> str:
+    path = WEIGHTS if place == "nano" else Path(place).expanduser()
+    if path.is_file():
+        return _file_hash(path, memory)
+    if path.is_dir():
+        files = sorted(
+            file
+            for part in _PARTS
+            for file in (path / part).rglob("*")
+            if file.is_file() and file.suffix in {".safetensors", ".json", ".txt"}
+        )
+        if not files:  # a VAE folder has its files at the top
+            files = sorted(f for f in path.iterdir() if f.suffix in {".safetensors", ".json"})
+        rows = [f"{file.relative_to(path)} {_file_hash(file, memory)}" for file in files]
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    if place.startswith((".", "/", "~")) or place.count("/") != 1:
+        raise ModelError(
+            f"model.path or model.vae is {place!r}: there is no such file or folder; allowed: "
+            "'nano', a diffusers folder, a .safetensors file, or a hub name such as owner/name"
+        )
+    return _hub_commit(place, revision)
+
+
+def _hub_commit(name: str, revision: str | None) -> str:
+    """The commit that a hub name stands for, by the local cache first and the network second."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    for file in ("model_index.json", "config.json"):
+        cached = try_to_load_from_cache(name, file, revision=revision)
+        if isinstance(cached, str):
+            return f"hub:{name}@{Path(cached).parent.name}"
+    try:
+        return f"hub:{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
+    except Exception as error:
+        # The hub client raises errors of several libraries; all mean that the name leads nowhere now.
+        raise ModelError(
+            f"model.path or model.vae is {name!r}: it is no local path, is not in the local hub cache, "
+            f"and the hub cannot be asked ({type(error).__name__})"
+        ) from error
+
+
+def _file_hash(path: Path, memory: Path | None) -> str:
+    status = path.stat()
+    stamp = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    remembered = _read_memory(memory)
+    if stamp in remembered:
+        return remembered[stamp]
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    # Small files are read faster than remembered.
+    if memory is not None and status.st_size > 64 << 20:
+        _write_memory(memory, {**_read_memory(memory), stamp: digest.hexdigest()})
+    return digest.hexdigest()
+
+
+def _read_memory(memory: Path | None) -> dict[str, str]:
+    try:
+        return dict(json.loads(memory.read_text())) if memory is not None else {}
+    except (OSError, ValueError):
+        return {}  # only a memory: what is lost is read again
+
+
+def _write_memory(memory: Path, content: dict[str, str]) -> None:
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = memory.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content))
+    os.replace(temporary, memory)

@@ -1,0 +1,1 @@
+"""Training: noise, loss, optimizers and schedules as functions; the step; the loop."""

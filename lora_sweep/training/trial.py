@@ -1,0 +1,265 @@
+"""The live state of one trial: what is trained, its optimizer, its step; building, freezing, saving, undoing it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lora_sweep.config.settings import Pivotal, PivotRounding, Settings, TeFull, TeLora
+from lora_sweep.data.cache import Cache
+from lora_sweep.data.order import num_items, steps_per_epoch
+from lora_sweep.errors import SettingsError
+from lora_sweep.model.adapters import Adapter, add_text_lora, add_unet_lora, remove_lora
+from lora_sweep.model.base import Base
+from lora_sweep.model.tokens import NewTokens, add_new_tokens, remove_new_tokens
+from lora_sweep.training.conditioning import Conditioner
+from lora_sweep.training.flat import FlatGroup
+from lora_sweep.training.loss_scale import LossScale
+from lora_sweep.training.optim import TrialOptimizer, build_optimizer
+from lora_sweep.training.prepare import Items
+from lora_sweep.training.schedule import lr_factor, pivot_step
+
+UNET, TEXT = "unet", "text"
+
+
+@dataclass
+class Trial:
+    """One trial on a base; `close` gives the base back as it was."""
+
+    base: Base
+    settings: Settings
+    items: Items
+    class_items: Items | None
+    max_train_steps: int
+    pivot_step: int  # the first step without text training; 0 when the text side never trains
+    adapters: list[Adapter]
+    tokens: NewTokens | None
+    groups: dict[str, FlatGroup]
+    optimizer: TrialOptimizer
+    conditioner: Conditioner
+    lr_factor: Callable[[int], float]
+    alphas_cumprod: Tensor
+    loss_scale: LossScale
+    text_identity: tuple[Cache, str] | None  # set when embeddings of the untouched encoders may be shared
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    step: int = 0  # optimizer steps done
+    text_frozen: bool = False
+
+    @property
+    def live_groups(self) -> list[FlatGroup]:
+        """Groups that still train."""
+        return [g for g in self.groups.values() if not (g.name == TEXT and self.text_frozen)]
+
+    def freeze_text(self) -> None:
+        """The pivot: the text side leaves the optimizer and every caption is encoded once more, for good."""
+        if TEXT in self.groups:
+            self.optimizer.drop(TEXT)
+            for parameter in self.groups[TEXT].tensors():
+                parameter.requires_grad_(False)
+        for encoder in self.base.text_encoders:
+            encoder.eval()
+        self.text_frozen = True
+        cache, identity = self.text_identity or (None, None)
+        self.conditioner.fix(cache, identity)
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that later steps depend on, as tensors and JSON values."""
+        tensors = {f"group.{n}": g.vector.detach().clone() for n, g in self.groups.items()}
+        state, scalars = self.optimizer.snapshot()
+        tensors |= {f"optimizer.{name}": value for name, value in state.items()}
+        layout = {
+            name: [[key, list(p.shape)] for key, p in group.parameters.items()]
+            for name, group in self.groups.items()
+        }
+        meta = {"step": self.step, "text_frozen": self.text_frozen, "layout": layout}
+        return tensors, {**meta, "optimizer": scalars, "loss_scale": self.loss_scale.snapshot()}
+
+    def restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Go on from a snapshot of the same settings."""
+        for name, group in self.groups.items():
+            group.vector.data.copy_(tensors[f"group.{name}"])
+        if meta["text_frozen"] and not self.text_frozen:
+            self.freeze_text()  # after the rows are back: captions are encoded with them
+        state = {
+            name.removeprefix("optimizer."): value
+            for name, value in tensors.items()
+            if name.startswith("optimizer.")
+        }
+        self.optimizer.restore(state, meta["optimizer"])
+        self.loss_scale.restore(meta["loss_scale"])
+        self.step = int(meta["step"])
+
+    def close(self) -> None:
+        """Take everything of the trial off the base."""
+        while self.undo:
+            self.undo.pop()()
+
+
+def build_trial(
+    base: Base,
+    settings: Settings,
+    items: Items,
+    class_items: Items | None,
+    max_train_steps: int,
+    text_identity: tuple[Cache, str] | None = None,
+) -> Trial:
+    """Put adapters and new tokens on the base, group their parameters, build the optimizer.
+
+    Raises SettingsError when nothing would be trained or a target does not exist.
+    """
+    undo: list[Callable[[], None]] = []
+    try:
+        adapters = [add_unet_lora(base, settings.lora, settings.seed)]
+        undo.append(lambda: remove_lora(adapters[0]))
+        tokens, text = _text_side(base, settings, adapters, undo)
+        groups = _groups(settings, adapters[0].parameters(), text)
+        base.unet.train()
+        undo.append(lambda: base.unet.eval() and None)
+        if settings.train.gradient_checkpointing:
+            _checkpoint_gradients(base, bool(text), undo)
+        captions = items.captions + (class_items.captions if class_items else ())
+        trial = Trial(
+            base=base,
+            settings=settings,
+            items=items,
+            class_items=class_items,
+            max_train_steps=max_train_steps,
+            pivot_step=_pivot(settings, len(items), len(class_items or ()), max_train_steps)
+            if TEXT in groups
+            else 0,
+            adapters=adapters,
+            tokens=tokens,
+            groups=groups,
+            optimizer=build_optimizer(settings.optimizer, list(groups.values())),
+            conditioner=Conditioner(base, captions, tokens.replacements if tokens else {}),
+            lr_factor=lr_factor(settings.schedule, max_train_steps),
+            alphas_cumprod=base.alphas_cumprod(),
+            loss_scale=LossScale(base.dtype),
+            text_identity=None if text or tokens else text_identity,
+            undo=undo,
+        )
+    except BaseException:
+        while undo:
+            undo.pop()()
+        raise
+    if trial.pivot_step == 0:
+        trial.freeze_text()
+    return trial
+
+
+def _text_side(
+    base: Base, settings: Settings, adapters: list[Adapter], undo: list[Callable[[], None]]
+) -> tuple[NewTokens | None, dict[str, nn.Parameter]]:
+    """What of the text side is trained, by te_mode; adapters are added to the list."""
+    match settings.te_mode:
+        case Pivotal(num_new_tokens=count):
+            tokenizers = base.tokenizers
+            abstractions = settings.dataset.abstractions
+            tokens = add_new_tokens(base, abstractions, count, settings.seed)
+            undo.append(lambda: remove_new_tokens(base, tokens, tokenizers))
+            return tokens, {f"rows.{i}": rows for i, rows in enumerate(tokens.rows)}
+        case TeLora():
+            pair = add_text_lora(base, settings.lora, settings.seed)
+            undo.extend([lambda: remove_lora(pair[0]), lambda: remove_lora(pair[1])])
+            adapters.extend(pair)
+            _train_encoders(base, undo)
+            return None, {
+                f"{adapter.name}.{path}": parameter
+                for adapter in pair
+                for path, parameter in adapter.parameters().items()
+                if not _unused(base, adapter.name, path)
+            }
+        case TeFull():
+            originals = base.text_encoders
+            base.text_encoder = copy.deepcopy(originals[0]).float()
+            base.text_encoder_2 = copy.deepcopy(originals[1]).float()
+            undo.append(lambda: _put_back(base, originals))
+            _train_encoders(base, undo)
+            return None, {
+                f"{name}.{path}": parameter
+                for name, encoder in zip(
+                    ("text_encoder", "text_encoder_2"), base.text_encoders, strict=True
+                )
+                for path, parameter in encoder.named_parameters()
+                if not _unused(base, name, path)
+            }
+        case _:
+            return None, {}
+
+
+def _unused(base: Base, encoder: str, path: str) -> bool:
+    """Whether a parameter comes after the layer that is read, so that it never has a gradient.
+
+    Only in the first encoder: the second's pooled vector needs all of it.
+    """
+    if encoder != "text_encoder":
+        return False
+    if "final_layer_norm" in path:
+        return True
+    used = base.text_encoder.config.num_hidden_layers - 1 - base.clip_skip
+    return any(f"layers.{i}." in path for i in range(used, used + 1 + base.clip_skip))
+
+
+def _train_encoders(base: Base, undo: list[Callable[[], None]]) -> None:
+    encoders = base.text_encoders
+    for encoder in encoders:
+        encoder.train()
+    undo.append(lambda: [encoder.eval() for encoder in encoders] and None)
+
+
+def _put_back(base: Base, originals: tuple[Any, Any]) -> None:
+    base.text_encoder, base.text_encoder_2 = originals
+
+
+def _groups(
+    settings: Settings, unet: dict[str, nn.Parameter], text: dict[str, nn.Parameter]
+) -> dict[str, FlatGroup]:
+    chosen = settings.optimizer
+    te_lr = chosen.lr if chosen.te_lr is None else chosen.te_lr
+    te_decay = chosen.weight_decay if chosen.te_weight_decay is None else chosen.te_weight_decay
+    groups: dict[str, FlatGroup] = {}
+    for name, parameters, lr, decay in (
+        (UNET, unet, chosen.lr, chosen.weight_decay),
+        (TEXT, text, te_lr, te_decay),
+    ):
+        for parameter in parameters.values():
+            parameter.requires_grad_(lr > 0)
+        if parameters and lr > 0:  # a rate of 0 is a freeze, and costs nothing
+            groups[name] = FlatGroup(name, parameters, lr, decay)
+    if not groups:
+        raise SettingsError(
+            [f"optimizer.lr is {chosen.lr} and optimizer.te_lr is {chosen.te_lr} with "
+             f"te_mode={settings.te_mode.name}: nothing would be trained; one that trains must be > 0"]
+        )  # fmt: skip
+    return groups
+
+
+def _pivot(settings: Settings, num_pictures: int, num_class: int, max_train_steps: int) -> int:
+    mode, train = settings.te_mode, settings.train
+    if not isinstance(mode, Pivotal | TeLora | TeFull):
+        return 0
+    rounding = mode.pivot_rounding if isinstance(mode, Pivotal) else PivotRounding.exact
+    epoch = steps_per_epoch(
+        num_items(num_pictures, 1, num_class),  # items are repeated already
+        train.batch_size,
+        train.gradient_accumulation_steps,
+    )
+    return pivot_step(mode.frac, max_train_steps, rounding, epoch)
+
+
+def _checkpoint_gradients(base: Base, text: bool, undo: list[Callable[[], None]]) -> None:
+    base.unet.enable_gradient_checkpointing()
+    undo.append(base.unet.disable_gradient_checkpointing)
+    for encoder in base.text_encoders if text else ():
+        encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        undo.append(encoder.gradient_checkpointing_disable)
+
+
+def caption_rows(items: Items, instance: Sequence[int], classes: Sequence[int]) -> list[int]:
+    """Rows of the conditioner: instance captions first, class captions after all of them."""
+    return [*instance, *(len(items) + index for index in classes)]
