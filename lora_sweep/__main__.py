@@ -28,6 +28,7 @@ from lora_sweep.config.compose import (
 )
 from lora_sweep.config.schema import register
 from lora_sweep.errors import DataError, LoraSweepError, SettingsError
+from lora_sweep.quiet import quiet_libraries
 
 DEBUG = "LORA_SWEEP_DEBUG"
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -41,6 +42,7 @@ def main() -> None:
         # printed here because Hydra's help first lists every file of conf, which takes a second
         print((conf_dir() / "help.txt").read_text(encoding="utf-8"), end="")
         return
+    quiet_libraries()
     register()
     debug = os.environ.get(DEBUG) == "1" or os.environ.get(FULL_ERROR) == "1"
     outcome = _Outcome()

@@ -34,9 +34,10 @@ class StoreError(LoraSweepError):
 
 
 class Diverged(LoraSweepError):
-    """The loss became NaN or infinite."""
+    """Training ran away: the loss or the gradient norm became NaN or infinite."""
 
-    def __init__(self, step: int, loss: float) -> None:
+    def __init__(self, step: int, what: str, value: float) -> None:
         self.step = step
-        self.loss = loss
-        super().__init__(f"the loss is {loss} at step {step}")
+        self.what = what
+        self.value = value
+        super().__init__(f"the {what} is {value} at step {step}")

@@ -292,7 +292,7 @@ class Train:
     gradient_checkpointing: bool = field(default=False, metadata=FREE)
     checkpoint_every: int = field(default=500, metadata=FREE)  # optimizer steps; 0: only at the end
     checkpoints_kept: int = field(default=2, metadata=FREE)
-    log_every: int = field(default=1, metadata=FREE)
+    log_every: int = field(default=10, metadata=FREE)  # steps between writes; every step has a row
     device: Device = field(default=Device.auto, metadata=FREE)
     threads: int = field(default=1, metadata=FREE)  # CPU threads; the bits of a result depend on it
     allow_tf32: bool = field(default=False, metadata=FREE)
@@ -303,9 +303,10 @@ class Evaluate:
     """Validation pictures of a trial."""
 
     every: int | None = None  # optimizer steps; null: at the end only
-    prompts: tuple[str, ...] = ()  # {subject} stands for the abstractions
+    prompts: tuple[str, ...] = ()  # written as captions are, with the abstractions
     images_per_prompt: int = 2
-    seed: int = 0
+    seed: int = 0  # of the first picture of each prompt; the next has seed + 1
+    loss_timesteps: int = 8  # noise levels at which val_loss and fit_loss are measured; 0: neither
     sample_steps: int = 25
     guidance_scale: float = 5.0
     batch_size: int = 4

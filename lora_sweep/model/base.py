@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +22,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from lora_sweep.config.settings import Model, Pooling, Precision
 from lora_sweep.errors import ModelError
 from lora_sweep.nano import WEIGHTS
+from lora_sweep.quiet import hide_progress_bars
 
 _DTYPES = {
     Precision.fp32: torch.float32,
@@ -68,6 +71,29 @@ class Base:
         scheduler = cast(DDPMScheduler, DDPMScheduler.from_config(self.scheduler.config))
         return scheduler.alphas_cumprod.float().to(self.device)
 
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which the base computes: its own precision, with fp32 weights cast on the way."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def park(self, *modules: torch.nn.Module) -> None:
+        """Move modules that nothing needs for now out of the device's memory."""
+        if self.device.type != "cpu":
+            for module in modules:
+                module.to("cpu")
+
+    @contextmanager
+    def at_hand(self, *modules: torch.nn.Module) -> Iterator[None]:
+        """Have modules on the device inside the context, and parked again after it if they were."""
+        parked = [m for m in modules if next(m.parameters()).device.type != self.device.type]
+        for module in parked:
+            module.to(self.device)
+        try:
+            yield
+        finally:
+            self.park(*parked)
+
 
 def base_folder(path: str) -> str:
     """The place that diffusers loads from: the packaged folder for "nano", else the path itself."""
@@ -79,14 +105,13 @@ def load_base(settings: Model, device: torch.device) -> Base:
 
     Raises ModelError, naming model.path, when it is not there or is not an SDXL.
     """
+    hide_progress_bars()
     pipeline = _load_pipeline(settings)
     _check_is_sdxl(pipeline, settings)
     if settings.vae is not None:
         pipeline.vae = _load_vae(settings)
-    dtype = _DTYPES[settings.precision]
-    for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
-        module.requires_grad_(False).eval().to(device=device, dtype=dtype)
-    pipeline.vae.requires_grad_(False).eval().to(device, _DTYPES[settings.vae_precision])
+    for module in (pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
+        module.requires_grad_(False).eval().to(device)
     if settings.pooling is Pooling.eos:
         # An attribute that CLIPTextModel reads at every forward; its config keeps SDXL's historic 2.
         pipeline.text_encoder_2.text_model.eos_token_id = pipeline.tokenizer_2.eos_token_id
@@ -99,7 +124,7 @@ def load_base(settings: Model, device: torch.device) -> Base:
         tokenizer_2=pipeline.tokenizer_2,
         scheduler=EulerDiscreteScheduler.from_config(pipeline.scheduler.config),
         device=device,
-        dtype=dtype,
+        dtype=_DTYPES[settings.precision],
         clip_skip=settings.clip_skip,
     )
     _check_resolution(base, settings)
@@ -108,10 +133,12 @@ def load_base(settings: Model, device: torch.device) -> Base:
 
 def _load_pipeline(settings: Model) -> StableDiffusionXLPipeline:
     path = base_folder(settings.path)
-    options: dict[str, Any] = {"torch_dtype": _DTYPES[settings.precision]}
+    dtype, vae_dtype = _DTYPES[settings.precision], _DTYPES[settings.vae_precision]
     try:
         if settings.single_file:
-            return StableDiffusionXLPipeline.from_single_file(path, **options)
+            pipeline = StableDiffusionXLPipeline.from_single_file(path, dtype=dtype)
+            pipeline.vae.to(dtype=vae_dtype)
+            return pipeline
         if Path(path).exists() and not (Path(path) / "model_index.json").is_file():
             raise ModelError(
                 f"model.path is {settings.path!r}: the folder has no model_index.json; "
@@ -125,7 +152,8 @@ def _load_pipeline(settings: Model) -> StableDiffusionXLPipeline:
             variant=settings.variant,
             use_safetensors=True,
             add_watermarker=False,
-            **options,
+            # By part: a VAE that is read in 16 bits and widened afterwards keeps the rounding.
+            dtype={"vae": vae_dtype, "default": dtype},
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -180,7 +208,7 @@ def _load_vae(settings: Model) -> AutoencoderKL:
     try:
         # No revision or variant: those name versions of model.path, not of another repository.
         return AutoencoderKL.from_pretrained(
-            str(settings.vae), torch_dtype=_DTYPES[settings.vae_precision], use_safetensors=True
+            str(settings.vae), dtype=_DTYPES[settings.vae_precision], use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]

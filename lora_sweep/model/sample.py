@@ -46,7 +46,7 @@ def draw_pictures(
     Modules are put into eval mode while drawing and back afterwards: dropout has no place in a sample.
     """
     prompts = sorted({request.prompt for request in requests})
-    with _drawing(base) as pipeline:
+    with base.at_hand(base.vae, *base.text_encoders), _drawing(base) as pipeline:
         texts = dict(zip(prompts, _encode(base, prompts), strict=True))
         for start in range(0, len(requests), settings.batch_size):
             batch = requests[start : start + settings.batch_size]

@@ -40,6 +40,7 @@ class ExtendedEmbedding(nn.Module):
 class NewTokens:
     """The new tokens of a trial, their rows in both encoders, and what each abstraction becomes."""
 
+    names: tuple[str, ...]  # ("<s0>", "<s1>"), in the order of the rows
     replacements: Mapping[str, str]  # {"TOK": "<s0><s1>"}
     embeddings: tuple[ExtendedEmbedding, ExtendedEmbedding]
     table_stds: tuple[float, float]
@@ -89,7 +90,7 @@ def add_new_tokens(
     base.tokenizer = _with_tokens(base.tokenizer, flat)
     base.tokenizer_2 = _with_tokens(base.tokenizer_2, flat)
     replacements = {abstraction: "".join(tokens) for abstraction, tokens in names.items()}
-    return NewTokens(replacements, (embeddings[0], embeddings[1]), (stds[0], stds[1]))
+    return NewTokens(tuple(flat), replacements, (embeddings[0], embeddings[1]), (stds[0], stds[1]))
 
 
 def remove_new_tokens(

@@ -45,7 +45,8 @@ class Conditioner:
         With a cache and an identity (of base, clip_skip and pooling: only for encoders that nothing has
         trained), embeddings are shared with other trials.
         """
-        embedded = [self._encode(caption, cache, identity) for caption in self.unique]
+        with self.base.at_hand(*self.base.text_encoders):
+            embedded = [self._encode(caption, cache, identity) for caption in self.unique]
         self.fixed = TextEmbedding(
             torch.cat([each.prompt_BLD for each in embedded]),
             torch.cat([each.pooled_BP for each in embedded]),

@@ -21,6 +21,12 @@ def velocity(x0_BCHW: Tensor, eps_BCHW: Tensor, alpha_bar_B: Tensor) -> Tensor:
     return a.sqrt() * eps_BCHW - (1 - a).sqrt() * x0_BCHW
 
 
+def noise_of_velocity(v_BCHW: Tensor, x_t_BCHW: Tensor, alpha_bar_B: Tensor) -> Tensor:
+    """eps = sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t: the noise that a predicted velocity implies."""
+    a = alpha_bar_B.view(-1, 1, 1, 1)
+    return a.sqrt() * v_BCHW + (1 - a).sqrt() * x_t_BCHW
+
+
 def target(prediction_type: str, x0_BCHW: Tensor, eps_BCHW: Tensor, alpha_bar_B: Tensor) -> Tensor:
     """What the UNet is to predict: eps for "epsilon", v for "v_prediction".
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ def train_step(trial: Trial, predict: Predict) -> StepResult:
     micro_steps = _slots(trial, step)
     losses = []
     for micro_step in micro_steps:
-        with _dropout_seed(trial, step, micro_step.first), _autocast(trial):
+        with _dropout_seed(trial, step, micro_step.first), trial.base.autocast():
             loss = micro_loss(trial, predict, step, micro_step)
         (loss * (trial.loss_scale.value / len(micro_steps))).backward()
         losses.append(loss.detach())
@@ -147,13 +147,6 @@ def _timesteps(trial: Trial, step: int, slots: Slots) -> Tensor:
         more = uniform_int_rows(slots.numbers, count, seed, Stream.timestep, step, "class")
         t = torch.cat([t, more])
     return t.to(trial.base.device)
-
-
-def _autocast(trial: Trial) -> AbstractContextManager[Any]:
-    base = trial.base
-    if base.dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(base.device.type, dtype=base.dtype)
 
 
 @contextmanager

@@ -66,6 +66,7 @@ class Trial:
         self.text_frozen = True
         cache, identity = self.text_identity or (None, None)
         self.conditioner.fix(cache, identity)
+        self.base.park(*self.base.text_encoders)
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that later steps depend on, as tensors and JSON values."""
@@ -156,6 +157,8 @@ def _text_side(
     base: Base, settings: Settings, adapters: list[Adapter], undo: list[Callable[[], None]]
 ) -> tuple[NewTokens | None, dict[str, nn.Parameter]]:
     """What of the text side is trained, by te_mode; adapters are added to the list."""
+    for encoder in base.text_encoders:
+        encoder.to(base.device)  # type: ignore[arg-type]  # an earlier trial may have parked them
     match settings.te_mode:
         case Pivotal(num_new_tokens=count):
             tokenizers = base.tokenizers

@@ -1,0 +1,178 @@
+"""What a trial leaves: measures, validation pictures, the adapter in three formats, its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import yaml
+
+from lora_sweep.config import lora_alpha, to_plain
+from lora_sweep.config.settings import Pivotal, Pooling, Settings, TeFull
+from lora_sweep.model.base import base_folder
+from lora_sweep.results.card import CardFacts, SamplePicture, write_card
+from lora_sweep.results.evaluate import measure_losses
+from lora_sweep.results.export import (
+    About,
+    Adapter,
+    Embeddings,
+    export_adapter,
+    export_embeddings,
+    export_text_encoder,
+)
+from lora_sweep.results.kohya import has_sdxl_layout
+from lora_sweep.results.samples import Sample, draw_samples, read_samples, sample_paths
+from lora_sweep.results.store import TrialFolder
+from lora_sweep.results.tracker import Tracker
+from lora_sweep.sweep.prepare import Prepared
+from lora_sweep.sweep.recorder import Recorder
+from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.training.trial import Trial
+
+
+def settings_yaml(settings: Settings) -> str:
+    """The full resolved settings as config.yaml keeps them."""
+    return yaml.safe_dump(to_plain(settings), sort_keys=False, allow_unicode=True)
+
+
+class Finisher:
+    """Evaluates a trial at any step and exports it at the last."""
+
+    def __init__(
+        self,
+        request: TrialRequest,
+        folder: TrialFolder,
+        prepared: Prepared,
+        recorder: Recorder,
+        tracker: Tracker,
+    ) -> None:
+        self.request = request
+        self.folder = folder
+        self.prepared = prepared
+        self.recorder = recorder
+        self.tracker = tracker
+
+    def evaluate(self, trial: Trial) -> dict[str, float | None]:
+        """Measure the trial and draw its validation pictures; changes nothing in it."""
+        settings = trial.settings.evaluate
+        replacements = dict(trial.tokens.replacements) if trial.tokens else {}
+        scores: dict[str, float] = {}
+        with trial.optimizer.final_weights(), trial.base.at_hand(*trial.base.text_encoders):
+            fit = self.prepared.fit_items
+            if fit is not None:
+                scores = measure_losses(
+                    trial.base,
+                    fit,
+                    self.prepared.heldout_items,
+                    replacements,
+                    settings.loss_timesteps,
+                    settings.batch_size,
+                )
+            samples = draw_samples(
+                trial.base,
+                self.folder,
+                settings,
+                trial.settings.model.resolution,
+                replacements,
+                trial.step,
+            )
+        known = any(
+            row["step"] == trial.step and "fit_loss" in row for row in self.recorder.metrics.kept
+        )
+        if scores and not known:  # a resumed trial may have been measured at this step before
+            self.recorder.add_scores(trial.step, scores)
+        self.tracker.pictures(trial.step, sample_paths(self.folder, samples))
+        return dict(scores)
+
+    def export(self, trial: Trial, scores: dict[str, float | None]) -> None:
+        """Write the adapter for diffusers and kohya tools, the new tokens, and the card."""
+        name = trial.settings.results.name
+        with trial.optimizer.final_weights():
+            states = {adapter.name: adapter.state_dict() for adapter in trial.adapters}
+            lora = trial.settings.lora
+            adapter = Adapter(
+                unet=states["unet"],
+                rank=lora.rank,
+                alpha=lora_alpha(trial.settings),
+                use_rslora=lora.use_rslora,
+                text_encoder=states.get("text_encoder"),
+                text_encoder_2=states.get("text_encoder_2"),
+            )
+            layout = has_sdxl_layout(trial.base.unet.config)
+            export_adapter(self.folder, name, adapter, self._about(trial), sdxl_layout=layout)
+            if trial.tokens is not None:
+                rows = [rows.detach().clone() for rows in trial.tokens.rows]
+                export_embeddings(self.folder, name, Embeddings(*rows))
+            if isinstance(trial.settings.te_mode, TeFull):
+                self._export_text_encoders(trial)
+        write_card(self.folder, self._card(trial, scores))
+
+    def _export_text_encoders(self, trial: Trial) -> None:
+        first, second = trial.base.text_encoders
+        dtype: torch.dtype = trial.base.dtype
+        export_text_encoder(self.folder, "text_encoder", first.state_dict(), dtype)
+        export_text_encoder(self.folder, "text_encoder_2", second.state_dict(), dtype)
+
+    def paths(self) -> dict[str, Path]:
+        """What to look at, by a word for each."""
+        name = self.request.settings.results.name
+        paths = {
+            "folder": self.folder.path,
+            "diffusers": self.folder.diffusers_weights,
+            "kohya": self.folder.kohya_weights(name),
+        }
+        if isinstance(self.request.settings.te_mode, Pivotal):
+            paths["embeddings"] = self.folder.embeddings(name)
+        return {**paths, "pictures": self.folder.samples, "card": self.folder.card}
+
+    def _trigger(self, trial: Trial) -> str:
+        abstractions = trial.settings.dataset.abstractions
+        if trial.tokens is not None:
+            return " ".join(trial.tokens.replacements.values())
+        return " ".join(abstractions)
+
+    def _about(self, trial: Trial) -> About:
+        settings = trial.settings
+        return About(
+            title=settings.results.name,
+            base_model=settings.model.path,
+            resolution=settings.model.resolution,
+            steps=trial.step,
+            trigger=self._trigger(trial),
+            trial_id=self.request.id,
+            optimizer=settings.optimizer.name,
+            learning_rate=settings.optimizer.lr,
+            seed=settings.seed,
+            num_train_images=len(self.request.examples.train),
+            clip_skip=settings.model.clip_skip,
+            v_prediction=trial.base.prediction_type == "v_prediction",
+        )
+
+    def _card(self, trial: Trial, scores: dict[str, float | None]) -> CardFacts:
+        settings, model = trial.settings, trial.settings.model
+        tokens = trial.tokens
+        names = tokens.names if tokens is not None else ()
+        return CardFacts(
+            name=settings.results.name,
+            base=base_folder(model.path),
+            resolution=model.resolution,
+            single_file=model.single_file,
+            revision=model.revision,
+            variant=model.variant,
+            vae=model.vae,
+            trigger=self._trigger(trial),
+            tokens=names,
+            full_text_encoders=isinstance(settings.te_mode, TeFull),
+            pooling_at_eos=model.pooling is Pooling.eos,
+            clip_skip=model.clip_skip,
+            dora=settings.lora.use_dora,
+            settings=to_plain(settings),
+            scores=scores,
+            samples=[
+                SamplePicture(self.folder.samples / s.file, s.text, s.seed)
+                for s in self._last_samples(trial)
+            ],
+        )
+
+    def _last_samples(self, trial: Trial) -> list[Sample]:
+        return [sample for sample in read_samples(self.folder) if sample.step == trial.step]

@@ -1,0 +1,101 @@
+"""What a trial needs before its first step: latents of training, class and held-out pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lora_sweep.config.resolve import class_prompt
+from lora_sweep.config.settings import PriorGenerated
+from lora_sweep.data.cache import Cache
+from lora_sweep.data.examples import Example
+from lora_sweep.data.transforms import View
+from lora_sweep.model.base import Base
+from lora_sweep.results.progress import status
+from lora_sweep.results.store import Store
+from lora_sweep.sweep.class_images import generated_class_examples
+from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.training.prepare import (
+    Items,
+    class_views,
+    measure_views,
+    prepare_items,
+    training_views,
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is computed once. `fit_items` and `heldout_items` are for measures only."""
+
+    items: Items
+    class_items: Items | None
+    fit_items: Items | None
+    heldout_items: Items | None
+    text_identity: tuple[Cache, str]
+
+
+def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
+    """Encode all pictures, from the cache where they are there; draw class pictures if asked for."""
+    settings, model = request.settings, request.settings.model
+    cache = Cache(store.root)
+    class_pictures = _class_pictures(base, request, cache)
+
+    def encode(examples: Sequence[Example], views: Sequence[View]) -> Items:
+        return prepare_items(
+            base, request.base_hash, examples, views, settings.dataset, cache,
+            on_item=lambda done, total: step(1),
+        )  # fmt: skip
+
+    resolution, seed = model.resolution, settings.seed
+    training, views = training_views(request.examples.train, settings.dataset, resolution, seed)
+    heldout = request.examples.heldout
+    measured = settings.evaluate.loss_timesteps > 0
+    fit = _evenly(request.examples.train, len(heldout) or 6) if measured else ()
+    heldout = heldout if measured else ()
+    total = len(training) + len(class_pictures) + len(fit) + len(heldout)
+    with status("encoding pictures", total=total) as step:
+        prepared = Prepared(
+            items=encode(training, views),
+            class_items=encode(
+                class_pictures, class_views(class_pictures, settings.dataset, resolution, seed)
+            )
+            if class_pictures
+            else None,
+            fit_items=encode(fit, measure_views(fit, resolution)) if fit else None,
+            heldout_items=encode(heldout, measure_views(heldout, resolution)) if heldout else None,
+            text_identity=(cache, _text_identity(request)),
+        )
+    base.park(base.vae)
+    return prepared
+
+
+def _class_pictures(base: Base, request: TrialRequest, cache: Cache) -> tuple[Example, ...]:
+    prior = request.settings.prior
+    if not isinstance(prior, PriorGenerated):
+        return request.class_examples
+    seen = 0
+    with status("drawing class pictures", total=prior.num_class_images) as step:
+
+        def on_picture(done: int, total: int) -> None:
+            nonlocal seen
+            step(done - seen)
+            seen = done
+
+        return generated_class_examples(
+            base, request.base_hash, request.settings.model, prior,
+            class_prompt(request.settings), cache, on_picture,
+        )  # fmt: skip
+
+
+def _evenly(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
+    """`count` examples spread over the sequence: as many as are held out, so that the two cost the same."""
+    if len(examples) <= count:
+        return tuple(examples)
+    return tuple(examples[index * len(examples) // count] for index in range(count))
+
+
+def _text_identity(request: TrialRequest) -> str:
+    model = request.settings.model
+    parts = (request.base_hash, model.clip_skip, model.pooling.value, model.precision.value)
+    return "/".join(str(part) for part in parts)
