@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from lora_sweep.data.files import write_atomically
 from lora_sweep.errors import StoreError
+from lora_sweep.files import atomic_write
 
 Json: TypeAlias = (
     "str | int | float | bool | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
@@ -57,7 +57,7 @@ class Cache:
         tensors = {
             name: tensor.detach().cpu().clone().contiguous() for name, tensor in made.items()
         }
-        write_atomically(path, save(tensors, {"key": text, "checksum": _checksum(tensors)}))
+        atomic_write(path, save(tensors, {"key": text, "checksum": _checksum(tensors)}))
         return tensors
 
     def folder(self, kind: str, key: Mapping[str, Json]) -> Path:
@@ -65,7 +65,7 @@ class Cache:
         text = canonical(key)
         folder = self._address(kind, text)
         if not (folder / "key.json").is_file():
-            write_atomically(folder / "key.json", text.encode())
+            atomic_write(folder / "key.json", text.encode())
         return folder
 
     def _address(self, kind: str, text: str) -> Path:

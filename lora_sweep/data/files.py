@@ -9,7 +9,7 @@ from pathlib import Path
 from lora_sweep.errors import StoreError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes) -> None:
     """Write a file beside its final name and rename it into place; raises StoreError.
 
     Safe with several writers of one path: the last one wins, and a reader sees one of them whole.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lora_sweep.config.settings import Dataset
-from lora_sweep.data.files import write_atomically
 from lora_sweep.data.folder import Entry
+from lora_sweep.files import atomic_write
 
 
 def is_hub_name(path: str) -> bool:
@@ -118,5 +118,5 @@ def _keep(data: bytes, cache_dir: Path) -> Path:
     digest = hashlib.sha256(data).hexdigest()
     path = cache_dir / "pictures" / digest[:2] / digest
     if not path.is_file() or path.stat().st_size != len(data):
-        write_atomically(path, data)
+        atomic_write(path, data)
     return path

@@ -108,8 +108,10 @@ def _matching(names: Iterable[str], endings: Iterable[str], setting: str) -> lis
     if unknown:
         last = sorted({name.rsplit(".", 1)[-1] for name in names if not name[-1].isdigit()})
         raise SettingsError(
-            [f"{setting} holds {e!r}, which no layer's name ends in; there are {', '.join(last)}"
-             for e in unknown]  # fmt: skip
+            [
+                f"{setting} holds {e!r}, which no layer's name ends in; there are {', '.join(last)}"
+                for e in unknown
+            ]  # fmt: skip
         )
     return [n for n in names if any(n == e or n.endswith(f".{e}") for e in endings)]
 
@@ -120,7 +122,10 @@ def _in_blocks(targets: list[str], blocks: Iterable[str]) -> list[str]:
     if unknown:
         known = sorted({target.split(".transformer_blocks.")[0] for target in targets})
         raise SettingsError(
-            [f"lora.blocks holds {b!r}, in which there is nothing to train; there are "
-             f"{', '.join(known)}" for b in unknown]  # fmt: skip
+            [
+                f"lora.blocks holds {b!r}, in which there is nothing to train; there are "
+                f"{', '.join(known)}"
+                for b in unknown
+            ]  # fmt: skip
         )
     return [t for t in targets if any(t.startswith(f"{b}.") for b in blocks)]

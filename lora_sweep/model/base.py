@@ -212,7 +212,9 @@ def _load_vae(settings: Model) -> AutoencoderKL:
         )
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"model.vae is {settings.vae!r}: it cannot be loaded ({reason})") from error
+        raise ModelError(
+            f"model.vae is {settings.vae!r}: it cannot be loaded ({reason})"
+        ) from error
 
 
 def _check_resolution(base: Base, settings: Model) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from lora_sweep.config.settings import Model
 from lora_sweep.errors import ModelError
+from lora_sweep.files import atomic_write
 from lora_sweep.nano import WEIGHTS
 
 _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
@@ -51,7 +51,9 @@ def _place_hash(place: str, revision: str | None, memory: Path | None) -> str:
 
 def _hub_commit(name: str, revision: str | None) -> str:
     """The commit that a hub name stands for, by the local cache first and the network second."""
+    from httpx import HTTPError
     from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     for file in ("model_index.json", "config.json"):
         cached = try_to_load_from_cache(name, file, revision=revision)
@@ -59,8 +61,7 @@ def _hub_commit(name: str, revision: str | None) -> str:
             return f"hub:{name}@{Path(cached).parent.name}"
     try:
         return f"hub:{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
-    except Exception as error:
-        # The hub client raises errors of several libraries; all mean that the name leads nowhere now.
+    except (OSError, ValueError, HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
         raise ModelError(
             f"model.path or model.vae is {name!r}: it is no local path, is not in the local hub cache, "
             f"and the hub cannot be asked ({type(error).__name__})"
@@ -91,7 +92,4 @@ def _read_memory(memory: Path | None) -> dict[str, str]:
 
 
 def _write_memory(memory: Path, content: dict[str, str]) -> None:
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = memory.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content))
-    os.replace(temporary, memory)
+    atomic_write(memory, json.dumps(content))

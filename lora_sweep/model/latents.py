@@ -36,12 +36,30 @@ def scale_latents(base: Base, latents_BCHW: Tensor) -> Tensor:
     """VAE latents to UNet latents."""
     config = base.vae.config
     if _per_channel(config.get("latents_mean")) and _per_channel(config.get("latents_std")):
-        mean, std = (
-            torch.tensor(config[name], device=latents_BCHW.device).view(1, -1, 1, 1)
-            for name in ("latents_mean", "latents_std")
-        )
+        mean, std = _statistics(base, latents_BCHW)
         return (latents_BCHW - mean) * config.scaling_factor / std
     return latents_BCHW * config.scaling_factor
+
+
+@torch.no_grad()
+def decode_latents(base: Base, latents_CHW: Tensor) -> Tensor:
+    """Pixels of one picture, fp32 (3, H, W), around [-1, 1], from latents as the UNet sees them."""
+    latents = latents_CHW.unsqueeze(0).to(base.vae.device, base.vae.dtype)
+    config = base.vae.config
+    if _per_channel(config.get("latents_mean")) and _per_channel(config.get("latents_std")):
+        mean, std = _statistics(base, latents)
+        latents = latents * std / config.scaling_factor + mean
+    else:
+        latents = latents / config.scaling_factor
+    return base.vae.decode(latents).sample[0].float()
+
+
+def _statistics(base: Base, like_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    mean, std = (
+        torch.tensor(base.vae.config[name], device=like_BCHW.device, dtype=like_BCHW.dtype)
+        for name in ("latents_mean", "latents_std")
+    )
+    return mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
 
 
 def _per_channel(values: Sequence[float] | None) -> bool:

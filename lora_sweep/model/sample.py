@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from lora_sweep.model.base import Base
+from lora_sweep.model.latents import decode_latents
 from lora_sweep.model.text import TextEmbedding, encode_captions
 
 
@@ -52,23 +53,29 @@ def draw_pictures(
             batch = requests[start : start + settings.batch_size]
             text = [texts[request.prompt] for request in batch]
             generators = [torch.Generator("cpu").manual_seed(request.seed) for request in batch]
-            pictures = pipeline(
-                prompt_embeds=torch.cat([t.prompt_BLD for t in text]),
-                pooled_prompt_embeds=torch.cat([t.pooled_BP for t in text]),
-                negative_prompt_embeds=torch.cat([torch.zeros_like(t.prompt_BLD) for t in text]),
-                negative_pooled_prompt_embeds=torch.cat(
-                    [torch.zeros_like(t.pooled_BP) for t in text]
-                ),
+            # Encoders that are trained in full are fp32 whatever the UNet is.
+            prompt = torch.cat([t.prompt_BLD for t in text]).to(base.dtype)
+            pooled = torch.cat([t.pooled_BP for t in text]).to(base.dtype)
+            latents = pipeline(
+                prompt_embeds=prompt,
+                pooled_prompt_embeds=pooled,
+                negative_prompt_embeds=torch.zeros_like(prompt),
+                negative_pooled_prompt_embeds=torch.zeros_like(pooled),
                 height=settings.size,
                 width=settings.size,
                 num_inference_steps=settings.steps,
                 guidance_scale=settings.guidance_scale,
                 generator=generators,
-                output_type="np",
+                output_type="latent",  # the pipeline decodes only where UNet and VAE have one dtype
             ).images
-            for picture in pictures:
-                yield Image.fromarray(np.asarray(picture * 255).round().astype(np.uint8))
+            for latent in latents:
+                yield _picture(decode_latents(base, latent))
             on_picture(min(start + settings.batch_size, len(requests)))
+
+
+def _picture(pixels_CHW: Tensor) -> Image.Image:
+    levels = (pixels_CHW * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray((levels * 255).round().astype(np.uint8))
 
 
 def _encode(base: Base, prompts: Sequence[str]) -> list[TextEmbedding]:

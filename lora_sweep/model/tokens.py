@@ -64,7 +64,8 @@ def token_names(abstractions: Sequence[str], num_new_tokens: int) -> dict[str, l
     """Abstraction i becomes <s{i*n}> ... <s{i*n+n-1}>."""
     n = num_new_tokens
     return {
-        abstraction: [f"<s{i * n + k}>" for k in range(n)] for i, abstraction in enumerate(abstractions)
+        abstraction: [f"<s{i * n + k}>" for k in range(n)]
+        for i, abstraction in enumerate(abstractions)
     }
 
 

@@ -13,10 +13,10 @@ from lora_sweep.data.cache import Cache
 from lora_sweep.data.examples import Example
 from lora_sweep.data.images import inspect_picture
 from lora_sweep.errors import DataError
+from lora_sweep.files import atomic_write
 from lora_sweep.model.base import Base
 from lora_sweep.model.sample import SampleRequest, SamplerSettings, draw_pictures
 from lora_sweep.randomness import Stream, number
-from lora_sweep.results.files import atomic_write
 from lora_sweep.results.samples import png_bytes
 
 _log = logging.getLogger(__name__)

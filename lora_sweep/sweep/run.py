@@ -13,9 +13,9 @@ import torch
 from lora_sweep.config import to_plain
 from lora_sweep.config.settings import Settings
 from lora_sweep.errors import Diverged, LoraSweepError
+from lora_sweep.files import atomic_write
 from lora_sweep.model.base import Base, load_base
 from lora_sweep.results.checkpoint import latest_checkpoint, save_checkpoint
-from lora_sweep.results.files import atomic_write
 from lora_sweep.results.metrics import MetricsWriter
 from lora_sweep.results.progress import Progress, closing_summary
 from lora_sweep.results.store import Store, TrialFolder

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lora_sweep.data.captions import replace_abstractions
 from lora_sweep.data.cache import Cache
+from lora_sweep.data.captions import replace_abstractions
 from lora_sweep.model.base import Base
 from lora_sweep.model.text import TextEmbedding, encode_captions, encode_ids, tokenise
 

@@ -76,7 +76,9 @@ def build_optimizer(settings: Optimizer, groups: Sequence[FlatGroup]) -> TrialOp
         case ProdigyPlus():
             return ProdigyPlusOptimizer(_prodigy_plus(settings, groups), groups)
         case _:
-            raise SettingsError([f"optimizer.name is {settings.name!r}, which is no optimizer here"])
+            raise SettingsError(
+                [f"optimizer.name is {settings.name!r}, which is no optimizer here"]
+            )
 
 
 def _parameter_groups(groups: Sequence[FlatGroup], flat: bool) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lora_sweep.config.settings import Pivotal, PivotRounding, Settings, TeFull, TeLora
@@ -45,7 +44,9 @@ class Trial:
     lr_factor: Callable[[int], float]
     alphas_cumprod: Tensor
     loss_scale: LossScale
-    text_identity: tuple[Cache, str] | None  # set when embeddings of the untouched encoders may be shared
+    text_identity: (
+        tuple[Cache, str] | None
+    )  # set when embeddings of the untouched encoders may be shared
     undo: list[Callable[[], None]] = field(default_factory=list)
     step: int = 0  # optimizer steps done
     text_frozen: bool = False

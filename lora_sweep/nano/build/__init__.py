@@ -1,0 +1,1 @@
+"""How the embedded base is built from nothing: corpus, tokenizer, VAE, CLIP, UNet, measures, card."""
