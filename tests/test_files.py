@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lora_sweep.errors import StoreError
-from lora_sweep.results import files
+from lora_sweep import files
 
 
 def test_an_atomic_write_replaces_the_content_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -90,10 +90,11 @@ def _drawing(base: Base) -> Iterator[StableDiffusionXLPipeline]:
         module.eval()
     pipeline = StableDiffusionXLPipeline(
         vae=base.vae,
-        text_encoder=base.text_encoder,
-        text_encoder_2=base.text_encoder_2,
-        tokenizer=base.tokenizer,
-        tokenizer_2=base.tokenizer_2,
+        # Without encoders: the pipeline would take their dtype, which is fp32 while they train, for the UNet's.
+        text_encoder=None,  # type: ignore[arg-type]
+        text_encoder_2=None,  # type: ignore[arg-type]
+        tokenizer=None,  # type: ignore[arg-type]
+        tokenizer_2=None,  # type: ignore[arg-type]
         unet=base.unet,
         # A fresh one: a scheduler keeps its place between calls.
         scheduler=EulerDiscreteScheduler.from_config(base.scheduler.config),
