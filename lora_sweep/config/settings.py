@@ -1,4 +1,4 @@
-"""Every setting of a trial, typed, with its meaning; the frozen values that the rest of the project sees.
+"""Every setting of a trial, typed, with its meaning; frozen, as the rest of the project sees it.
 
 One class per config group. A setting whose metadata says `identity=False` cannot change the adapter
 (where things run, how often they are saved, what is logged), so it is left out of the trial's id.
@@ -11,11 +11,20 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from lora_sweep.config.optimizers import (
+    Adafactor,
+    AdamW,
+    AdamW8bit,
+    Optimizer,
+    Prodigy,
+    ProdigyPlus,
+)
+
 FREE: dict[str, Any] = {"identity": False}
 """Metadata of a setting that does not change the result of training."""
 
 
-class Precision(str, Enum):
+class Precision(Enum):
     """Number format of the frozen base; trained weights and optimizer state are always fp32."""
 
     fp32 = "fp32"
@@ -23,36 +32,37 @@ class Precision(str, Enum):
     fp16 = "fp16"
 
 
-class Pooling(str, Enum):
+class Pooling(Enum):
     """Position whose state becomes the pooled text vector of the second encoder.
 
-    `diffusers` is what diffusers computes from the text encoder's own config: for SDXL the highest token id,
-    which is the first new token in pivotal training. `eos` is the true end of the text (ComfyUI, A1111).
+    `diffusers` is what diffusers computes from the text encoder's own config: for SDXL the highest
+    token id, which is the first new token in pivotal training. `eos` is the true end of the text
+    (ComfyUI, A1111).
     """
 
     diffusers = "diffusers"
     eos = "eos"
 
 
-class Crop(str, Enum):
+class Crop(Enum):
     random = "random"
     center = "center"
 
 
-class Interpolation(str, Enum):
+class Interpolation(Enum):
     lanczos = "lanczos"
     bicubic = "bicubic"
     bilinear = "bilinear"
 
 
-class PivotRounding(str, Enum):
+class PivotRounding(Enum):
     """`exact`: step round(frac * steps). `epoch`: the start of epoch int(frac * epochs), as in diffusers."""
 
     exact = "exact"
     epoch = "epoch"
 
 
-class Device(str, Enum):
+class Device(Enum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
@@ -96,86 +106,6 @@ class Dataset:
     crop: Crop = Crop.random
     flip: bool = False  # mirror each picture with probability 1/2
     interpolation: Interpolation = Interpolation.lanczos
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """What every optimizer has: learning rates and weight decay, for the UNet and the text side."""
-
-    name: str = "adamw"
-    lr: float = 1e-4
-    te_lr: float | None = None  # null: the same as lr; 0 is 0
-    weight_decay: float = 1e-4
-    te_weight_decay: float | None = None  # null: the same as weight_decay; 0 is 0
-
-
-@dataclass(frozen=True)
-class AdamW(Optimizer):
-    name: str = "adamw"
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-
-
-@dataclass(frozen=True)
-class AdamW8bit(AdamW):
-    """AdamW with 8-bit state from bitsandbytes; needs a GPU."""
-
-    name: str = "adamw8bit"
-
-
-@dataclass(frozen=True)
-class Adafactor(Optimizer):
-    name: str = "adafactor"
-    beta1: float | None = None
-    clip_threshold: float = 1.0
-    decay_rate: float = -0.8
-    eps1: float = 1e-30
-    eps2: float = 1e-3
-    scale_parameter: bool = False
-    relative_step: bool = False
-    warmup_init: bool = False
-
-
-@dataclass(frozen=True)
-class Prodigy(Optimizer):
-    """Prodigy (arXiv 2306.06101): lr is a multiplier of the step size that it estimates."""
-
-    name: str = "prodigy"
-    lr: float = 1.0
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    beta3: float | None = None  # null: sqrt(beta2)
-    eps: float = 1e-8
-    decouple: bool = True
-    use_bias_correction: bool = True
-    safeguard_warmup: bool = True
-    d0: float = 1e-6
-    d_coef: float = 1.0
-    growth_rate: float | None = None  # null: unlimited
-    slice_p: int = 1
-
-
-@dataclass(frozen=True)
-class ProdigyPlus(Optimizer):
-    """Prodigy-plus-schedule-free: one estimate per parameter group, so rates may differ."""
-
-    name: str = "prodigy_plus"
-    lr: float = 1.0
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    beta3: float | None = None
-    eps: float = 1e-8
-    d0: float = 1e-6
-    d_coef: float = 1.0
-    d_limiter: bool = True
-    prodigy_steps: int = 0
-    schedulefree_c: float = 0.0
-    split_groups: bool = True
-    use_speed: bool = False
-    use_schedulefree: bool = True
 
 
 @dataclass(frozen=True)

@@ -48,11 +48,15 @@ def add_unet_lora(base: Base, settings: Lora, seed: int) -> Adapter:
 
 def add_text_lora(base: Base, settings: Lora, seed: int) -> tuple[Adapter, Adapter]:
     """LoRA on both text encoders' attention projections."""
-    adapters = []
-    for name, encoder in zip(("text_encoder", "text_encoder_2"), base.text_encoders, strict=True):
-        targets = _matching(_layers(encoder), settings.te_target_modules, "lora.te_target_modules")
-        adapters.append(_add(name, encoder, settings, targets, seed, base.device))
-    return adapters[0], adapters[1]
+    one, two = base.text_encoders
+    endings, setting = settings.te_target_modules, "lora.te_target_modules"
+    # Both before either is added, so that a refusal leaves the base as it was.
+    targets = _matching(_layers(one), endings, setting)
+    targets_2 = _matching(_layers(two), endings, setting)
+    return (
+        _add("text_encoder", one, settings, targets, seed, base.device),
+        _add("text_encoder_2", two, settings, targets_2, seed, base.device),
+    )
 
 
 def remove_lora(adapter: Adapter) -> None:

@@ -55,11 +55,11 @@ def _hub_commit(name: str, revision: str | None) -> str:
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    for file in ("model_index.json", "config.json"):
-        cached = try_to_load_from_cache(name, file, revision=revision)
-        if isinstance(cached, str):
-            return f"hub:{name}@{Path(cached).parent.name}"
     try:
+        for file in ("model_index.json", "config.json"):
+            cached = try_to_load_from_cache(name, file, revision=revision)
+            if isinstance(cached, str):
+                return f"hub:{name}@{Path(cached).parent.name}"
         return f"hub:{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
     except (OSError, ValueError, HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
         raise ModelError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from lora_sweep.draws import normal
+from lora_sweep.errors import ModelError
 from lora_sweep.model.base import Base
 from lora_sweep.randomness import Stream
 
@@ -75,21 +77,22 @@ def add_new_tokens(
     """Put new tokens into both tokenizers and encoders of the base, until `remove_new_tokens`.
 
     Rows start as N(0, std of the table), drawn from the token_init stream (script lines 916-963).
+    Raises ModelError when the base knows the new tokens already.
     """
     names = token_names(abstractions, num_new_tokens)
     flat = [name for tokens in names.values() for name in tokens]
-    embeddings, stds = [], []
+    tokenizers, embeddings, stds = [], [], []
     for index, encoder in enumerate(base.text_encoders):
-        inner = getattr(encoder, "text_model", encoder).embeddings
-        table = inner.token_embedding
+        table = _embeddings(encoder).token_embedding
         std = float(table.weight.float().std())
         rows = std * normal((len(flat), table.embedding_dim), seed, Stream.token_init, index)
-        embedding = ExtendedEmbedding(table, rows.to(base.device))
-        inner.token_embedding = embedding
-        embeddings.append(embedding)
+        tokenizers.append(_with_tokens(base.tokenizers[index], flat, table.num_embeddings))
+        embeddings.append(ExtendedEmbedding(table, rows.to(base.device)))
         stds.append(std)
-    base.tokenizer = _with_tokens(base.tokenizer, flat)
-    base.tokenizer_2 = _with_tokens(base.tokenizer_2, flat)
+    # Only now, so that a refusal above leaves the base as it was.
+    for encoder, embedding in zip(base.text_encoders, embeddings, strict=True):
+        _embeddings(encoder).token_embedding = embedding
+    base.tokenizer, base.tokenizer_2 = tokenizers
     replacements = {abstraction: "".join(tokens) for abstraction, tokens in names.items()}
     return NewTokens(tuple(flat), replacements, (embeddings[0], embeddings[1]), (stds[0], stds[1]))
 
@@ -99,15 +102,23 @@ def remove_new_tokens(
 ) -> None:
     """Give the base its own tables and tokenizers back."""
     for encoder, embedding in zip(base.text_encoders, tokens.embeddings, strict=True):
-        getattr(encoder, "text_model", encoder).embeddings.token_embedding = embedding.table
+        _embeddings(encoder).token_embedding = embedding.table
     base.tokenizer, base.tokenizer_2 = tokenizers
 
 
-def _with_tokens(tokenizer: CLIPTokenizer, names: Sequence[str]) -> CLIPTokenizer:
+def _embeddings(encoder: nn.Module) -> Any:
+    """The module that holds the token table; in the second encoder it lies one level deeper."""
+    return getattr(encoder, "text_model", encoder).embeddings
+
+
+def _with_tokens(tokenizer: CLIPTokenizer, names: Sequence[str], first: int) -> CLIPTokenizer:
     extended = copy.deepcopy(tokenizer)
-    first = len(tokenizer)
     extended.add_tokens(list(names), special_tokens=True)
     ids = extended.convert_tokens_to_ids(list(names))
     if ids != list(range(first, first + len(names))):
-        raise ValueError(f"the tokenizer already knows some of {list(names)}; their ids are {ids}")
+        raise ModelError(
+            f"te_mode=pivotal adds the tokens {', '.join(names)} after the {first} rows of the text "
+            f"encoder's table, but in the tokenizer of model.path their ids are {ids}; "
+            "allowed: a base whose tokenizer knows none of them and has as many tokens as the table rows"
+        )
     return extended

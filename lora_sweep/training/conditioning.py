@@ -61,7 +61,12 @@ class Conditioner:
         if cache is None or identity is None:
             tensors = encode()
         else:
-            key = {"caption": caption, "text": identity, "device": self.base.device.type}
+            key = {
+                "caption": caption,
+                "text": identity,
+                "device": self.base.device.type,
+                "dtype": str(self.base.dtype),
+            }
             tensors = cache.get_or_make("text", key, encode)
         device = self.base.device
         return TextEmbedding(tensors["prompt"].to(device), tensors["pooled"].to(device))

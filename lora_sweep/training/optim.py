@@ -236,8 +236,8 @@ class ProdigyPlusOptimizer(LibraryOptimizer):
         super().drop(name)
 
     def effective_lr(self, factor: float) -> dict[str, Tensor | float]:
-        rates = [group["d"] * group["lr"] for group in self.optimizer.param_groups]
-        return {own.name: rate for own, rate in zip(self.groups, rates, strict=True)}
+        groups = zip(self.groups, self.optimizer.param_groups, strict=True)
+        return {own.name: group["d"] * own.lr * factor for own, group in groups}
 
     @contextmanager
     def final_weights(self) -> Iterator[None]:

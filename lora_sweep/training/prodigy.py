@@ -63,7 +63,7 @@ class FlatProdigy:
         self._update_d(d)
         for group in self.groups:
             if group.lr > 0.0:  # a rate of 0 freezes; in prodigyopt the last momentum goes on
-                self._move(group, d, dlr)
+                self._move(group, dlr)
         self.steps += 1
 
     def _update_averages(self, group: FlatGroup, d: Tensor, dlr: Tensor) -> None:
@@ -92,7 +92,7 @@ class FlatProdigy:
         growth = math.inf if c.growth_rate is None else c.growth_rate
         self.d = torch.minimum(self.d_max, d * growth)
 
-    def _move(self, group: FlatGroup, old_d: Tensor, dlr: Tensor) -> None:
+    def _move(self, group: FlatGroup, dlr: Tensor) -> None:
         """p <- p - dlr wd p - dlr m / (sqrt(v) + d eps), with dlr of the old d and d the new one."""
         c, state = self.settings, self.state[group.name]
         denominator = state.exp_avg_sq.sqrt().add_((self.d * c.eps).float())
@@ -102,7 +102,7 @@ class FlatProdigy:
         if c.beta1 > 0:
             group.vector.sub_(rate * (state.exp_avg / denominator))
         else:
-            group.vector.sub_((dlr * old_d).float() * (group.gradient / denominator))
+            group.vector.sub_((dlr * self.d).float() * (group.gradient / denominator))
 
     def drop(self, name: str) -> None:
         """Take a group out, with its part of the estimate."""

@@ -145,13 +145,25 @@ def build_trial(
             text_identity=None if text or tokens else text_identity,
             undo=undo,
         )
+        _check_something_trains(trial)
+        if trial.pivot_step == 0:
+            trial.freeze_text()
+        return trial
     except BaseException:
         while undo:
             undo.pop()()
         raise
-    if trial.pivot_step == 0:
-        trial.freeze_text()
-    return trial
+
+
+def _check_something_trains(trial: Trial) -> None:
+    if UNET not in trial.groups and trial.pivot_step < trial.max_train_steps:
+        raise SettingsError(
+            [
+                f"optimizer.lr is 0 and the text side trains only until step {trial.pivot_step} of "
+                f"{trial.max_train_steps}: then nothing would be trained; allowed: "
+                "optimizer.lr above 0, or te_mode.frac=1"
+            ]
+        )
 
 
 def _text_side(

@@ -83,7 +83,9 @@ def update_average(average: nn.Module, module: nn.Module, step: int, decay: floa
         slow.lerp_(fast.detach(), 1 - decay)
 
 
-def cosine_lr(step: int, steps: int, peak: float, warmup_steps: int = 200, final: float = 0.02) -> float:
+def cosine_lr(
+    step: int, steps: int, peak: float, warmup_steps: int = 200, final: float = 0.02
+) -> float:
     """Linear warm-up to `peak`, then half a cosine down to `final * peak`."""
     import math
 

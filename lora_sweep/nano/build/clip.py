@@ -37,7 +37,9 @@ def train_clip(
     clip = architecture.build_clip(tokenizer)
     encoder_1 = architecture.build_text_encoder(tokenizer)
     both = nn.ModuleList([clip, encoder_1])
-    optimizer = torch.optim.AdamW(both.parameters(), lr=PEAK_LR, betas=(0.9, 0.98), weight_decay=0.05)
+    optimizer = torch.optim.AdamW(
+        both.parameters(), lr=PEAK_LR, betas=(0.9, 0.98), weight_decay=0.05
+    )
     state = StageState(folder, {"clip": clip, "encoder_1": encoder_1}, optimizer)
     ids_NK77 = tokenise(tokenizer, corpus.captions)
     while state.step < STEPS:

@@ -16,7 +16,9 @@ from lora_sweep.nano.world import Scene, caption_variants, draw_scene, rasterise
 
 SIZE = 64
 CAPTIONS_EACH = 4
-CROPPED = 0.12  # share of pictures drawn larger and cropped, so that crop coordinates mean something
+CROPPED = (
+    0.12  # share of pictures drawn larger and cropped, so that crop coordinates mean something
+)
 SHARD = 1000
 
 
@@ -88,7 +90,9 @@ def smooth_fields(count: int, generator_seed: int) -> np.ndarray:
     for _ in range(count):
         coarse = rng.integers(2, 9)
         noise = rng.integers(0, 256, (coarse, coarse, 3), dtype=np.uint8)
-        fields.append(np.asarray(Image.fromarray(noise).resize((SIZE, SIZE), Image.Resampling.BICUBIC)))
+        fields.append(
+            np.asarray(Image.fromarray(noise).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+        )
     return np.stack(fields)
 
 

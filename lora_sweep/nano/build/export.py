@@ -32,7 +32,9 @@ def export_base(parts: Parts, clip: CLIPModel, folder: Path) -> None:
     modules = {
         name: getattr(pipeline, name) for name in ("vae", "text_encoder", "text_encoder_2", "unet")
     }
-    copies = {name: {k: v.clone() for k, v in m.state_dict().items()} for name, m in modules.items()}
+    copies = {
+        name: {k: v.clone() for k, v in m.state_dict().items()} for name, m in modules.items()
+    }
     try:
         pipeline.to(dtype=torch.float16)
         pipeline.save_pretrained(folder, safe_serialization=True)

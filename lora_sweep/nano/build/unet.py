@@ -25,7 +25,9 @@ ENCODER_LR = 0.2  # of the UNet's: the encoder already knows the words
 GAMMA = 5.0  # min-SNR weighting (arXiv 2303.09556), for faster convergence
 ZERO_TEXT = 0.08  # SDXL's force_zeros_for_empty_prompt: guidance compares with all-zero text
 EMPTY_TEXT = 0.03
-TRUE_SIZE = 0.5  # else another original size is named, so that pictures of any size can be trained on later
+TRUE_SIZE = (
+    0.5  # else another original size is named, so that pictures of any size can be trained on later
+)
 SAVE_EVERY = 250
 
 

@@ -15,7 +15,9 @@ from lora_sweep.nano.build import architecture
 from lora_sweep.nano.build.checkpoint import StageState, cosine_lr, step_generator, update_average
 
 STEPS = 10_000
-CROP_STEPS = 8_000  # on 32 px crops first: as good per pixel, and twice as many different pictures a second
+CROP_STEPS = (
+    8_000  # on 32 px crops first: as good per pixel, and twice as many different pictures a second
+)
 CROP, CROP_BATCH = 32, 16
 BATCH = 8
 PEAK_LR = 2e-3
@@ -24,13 +26,18 @@ SAVE_EVERY = 500
 
 
 def train_vae(
-    pictures: np.ndarray, folder: Path, seed: int, report: Callable[[int, int, dict[str, float]], None]
+    pictures: np.ndarray,
+    folder: Path,
+    seed: int,
+    report: Callable[[int, int, dict[str, float]], None],
 ) -> AutoencoderKL:
     """Train on uint8 pictures (N, 64, 64, 3); returns the averaged weights, latents scaled to unit variance."""
     torch.manual_seed(seed)
     vae, average = architecture.build_vae(), architecture.build_vae()
     average.load_state_dict(vae.state_dict())
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=PEAK_LR, betas=(0.9, 0.99), weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(
+        vae.parameters(), lr=PEAK_LR, betas=(0.9, 0.99), weight_decay=1e-4
+    )
     state = StageState(folder, {"vae": vae, "average": average}, optimizer)
     while state.step < STEPS:
         generator = step_generator(seed, "vae", state.step)
