@@ -1,7 +1,7 @@
 """The command line: Hydra composes the settings, the sweep room trains, errors become one message.
 
-Exit status: 0 when every trial is done, 1 when one failed, 2 when the settings or the pictures
-cannot be used, 130 when interrupted.
+Exit status: 0 when every trial is done, 1 when one failed, 2 when the settings, the pictures or the
+base cannot be used, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -18,7 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from lora_sweep.config import check, warnings
+from lora_sweep.config import Settings, problems, warnings
 from lora_sweep.config.compose import (
     CONFIG_NAME,
     HYDRA_VERSION_BASE,
@@ -27,7 +28,8 @@ from lora_sweep.config.compose import (
     settings_from,
 )
 from lora_sweep.config.schema import register
-from lora_sweep.errors import DataError, LoraSweepError, SettingsError
+from lora_sweep.errors import DataError, LoraSweepError, ModelError, SettingsError
+from lora_sweep.files import store_error
 from lora_sweep.quiet import quiet_libraries
 
 DEBUG = "LORA_SWEEP_DEBUG"
@@ -45,7 +47,7 @@ def main() -> None:
     quiet_libraries()
     register()
     debug = os.environ.get(DEBUG) == "1" or os.environ.get(FULL_ERROR) == "1"
-    outcome = _Outcome()
+    outcome = _Outcome(debug)
     try:
         with _full_error("1"):  # Hydra then hands its errors on, in place of printing and exiting
             hydra.main(
@@ -56,28 +58,43 @@ def main() -> None:
     except KeyboardInterrupt:
         _say("interrupted; run the same command again to go on from the last checkpoints")
         sys.exit(130)
-    except (LoraSweepError, HydraException, OmegaConfBaseException, ValueError) as error:
-        # Hydra's own ValueErrors are wrong command lines; once a trial runs, they are our faults
-        if debug or (isinstance(error, ValueError) and outcome.started):
+    except (LoraSweepError, HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+        # Before a trial runs, Hydra's ValueErrors are wrong command lines, its OSErrors a
+        # results.dir that it cannot write to; afterwards they are our faults.
+        if debug or (outcome.started and isinstance(error, ValueError | OSError)):
             raise
         _say(_message(error))
-        asked_wrongly = isinstance(error, SettingsError | DataError)
-        sys.exit(2 if asked_wrongly or not isinstance(error, LoraSweepError) else 1)
-    sys.exit(1 if outcome.failed else 0)
+        sys.exit(_status(error))
+    sys.exit(outcome.status)
 
 
 class _Outcome:
     """What the jobs of this process came to; Hydra's own return value is lost on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, debug: bool) -> None:
         self.started = False
-        self.failed = False
+        self.status = 0
+        self._debug = debug
         self._full_error = os.environ.get(FULL_ERROR)
 
     def run(self, cfg: DictConfig) -> Any:
         """Run one trial; Hydra calls this once, or once for each job of a sweep."""
-        settings = settings_from(cfg)
-        check(settings)
+        try:
+            return self._run(settings_from(cfg))
+        except LoraSweepError as error:
+            # Said now: Hydra would run the other jobs of a sweep, and then report the first error
+            # alone.
+            if self._debug:
+                raise
+            _say(_message(error))
+            self.status = max(self.status, _status(error))
+            return None
+
+    def _run(self, settings: Settings) -> Any:
+        if problems(settings):
+            from lora_sweep.sweep.request import resolve_request  # no torch: refusals come fast
+
+            resolve_request(settings)  # raises, with what is wrong with the pictures as well
         for warning in warnings(settings):
             log.warning(warning)
         self.started = True
@@ -85,8 +102,26 @@ class _Outcome:
 
         with _full_error(self._full_error):  # processes that the trial starts see the user's own
             result = run_trial(settings)
-        self.failed = self.failed or bool(result.failed)
+        if result.failed:
+            self.status = max(self.status, 1)
         return result
+
+
+    def run_sweep(
+        self, configs: Sequence[DictConfig], overrides: Sequence[Sequence[str]], folder: Path
+    ) -> list[Any]:
+        """Run a whole sweep; hydra/launcher=tree calls this once, with every job's config."""
+        trials = [settings_from(config) for config in configs]
+        for warning in dict.fromkeys(line for trial in trials for line in warnings(trial)):
+            log.warning(warning)
+        from lora_sweep.sweep.launch import run_sweep  # imports torch
+
+        with _full_error(self._full_error):
+            results = run_sweep(trials, overrides, folder)
+        self.started = True
+        if any(result.failed for result in results):
+            self.status = max(self.status, 1)
+        return [result.record.scores for result in results]
 
 
 @contextmanager
@@ -107,16 +142,28 @@ def _put(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
+def _status(error: Exception) -> int:
+    if isinstance(error, LoraSweepError) and not isinstance(
+        error, SettingsError | DataError | ModelError
+    ):
+        return 1
+    return 2
+
+
 def _message(error: Exception) -> str:
-    if isinstance(error, SettingsError) or not isinstance(error, LoraSweepError):
-        problems = error.problems if isinstance(error, SettingsError) else explain(error)
-        head = (
-            "1 problem with the settings"
-            if len(problems) == 1
-            else f"{len(problems)} problems with the settings"
-        )
-        return "\n".join([f"{head}:", *(f"- {problem}" for problem in problems)])
-    return str(error)
+    match error:
+        case OSError():
+            return str(store_error(Path(error.filename or "results.dir"), "write", error))
+        case DataError():
+            problems, what = error.problems, "the pictures"
+        case SettingsError():
+            problems, what = error.problems, "the settings"
+        case LoraSweepError():
+            return str(error)
+        case _:
+            problems, what = explain(error), "the settings"
+    head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with {what}"
+    return "\n".join([f"{head}:", *(f"- {problem}" for problem in problems)])
 
 
 def _say(message: str) -> None:

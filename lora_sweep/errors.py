@@ -1,4 +1,6 @@
-"""The errors that a user may see, each with a message that names what was wrong and what is allowed."""
+"""The errors that a user may see, each with a message that names what was wrong and what is
+allowed.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import os
 
 
 def quiet_libraries() -> None:
-    """Silence warnings and bars of transformers, diffusers and the hub client; call it before importing them.
+    """Silence warnings and bars of transformers, diffusers and the hub client; call it before
+    importing them.
 
     What a user has set in the environment stays.
     """

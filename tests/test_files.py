@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lora_sweep.errors import StoreError
 from lora_sweep import files
+from lora_sweep.errors import StoreError
 
 
 def test_an_atomic_write_replaces_the_content_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_json_holds_null_for_what_json_has_no_word_for() -> None:
 
 
 READING_SIDE = (
-    "store", "metrics", "trial_record", "lock", "checkpoint", "files", "kohya", "export", "card",
+    "store", "metrics", "trial_record", "lock", "checkpoint", "kohya", "export", "card", "samples",
     "tracker", "progress",
 )  # fmt: skip
 

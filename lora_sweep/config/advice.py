@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lora_sweep.config.plain import show
+from lora_sweep.config.resolve import SUBJECT
 from lora_sweep.config.settings import (
     Adafactor,
     Pivotal,
@@ -15,9 +16,6 @@ from lora_sweep.config.settings import (
     ProdigyPlus,
     Settings,
 )
-
-SUBJECT = "{subject}"
-"""What stands for the abstractions in validation prompts."""
 
 
 def warnings(settings: Settings) -> list[str]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lora_sweep.config.settings import Pivotal, PriorSettings, Settings, TeFull, TeLora
+from lora_sweep.config.settings import (
+    Pivotal,
+    PivotRounding,
+    PriorSettings,
+    Settings,
+    TeFull,
+    TeLora,
+)
+
+SUBJECT = "{subject}"
+"""What stands for the abstractions in validation prompts."""
 
 
 def text_side_trains(settings: Settings) -> bool:
@@ -32,7 +42,12 @@ def lora_alpha(settings: Settings) -> float:
 def class_prompt(settings: Settings) -> str:
     """Caption of class pictures that have none of their own."""
     given = settings.prior.class_prompt if isinstance(settings.prior, PriorSettings) else None
-    return f"a {settings.dataset.class_noun}" if given is None else given
+    return with_article(settings.dataset.class_noun) if given is None else given
+
+
+def with_article(noun: str) -> str:
+    """Return "a picture", "an emoji"."""
+    return f"an {noun}" if noun[:1].lower() in set("aeiou") else f"a {noun}"
 
 
 def resolved_steps(settings: Settings, num_images: int) -> int:
@@ -43,6 +58,28 @@ def resolved_steps(settings: Settings, num_images: int) -> int:
     if train.steps_per_image is None:
         raise ValueError("neither train.max_train_steps nor train.steps_per_image is given")
     return train.steps_per_image * num_images
+
+
+def pivot_step(
+    frac: float, max_train_steps: int, rounding: PivotRounding, steps_per_epoch: int
+) -> int:
+    """The first step at which the text side no longer trains; max_train_steps when it always does.
+
+    `exact` is round(frac * steps); `epoch` is the start of epoch int(frac * epochs), as in the
+    script (lines 2083-2115), which may be step 0.
+    """
+    if rounding is PivotRounding.epoch:
+        epochs = -(-max_train_steps // steps_per_epoch)
+        return min(int(frac * epochs) * steps_per_epoch, max_train_steps)
+    return min(int(frac * max_train_steps + 0.5), max_train_steps)
+
+
+def validation_prompts(settings: Settings) -> tuple[str, ...]:
+    """The prompts with {subject} replaced by the abstractions, or the class noun where there are
+    none.
+    """
+    subject = " ".join(settings.dataset.abstractions) or settings.dataset.class_noun
+    return tuple(prompt.replace(SUBJECT, subject) for prompt in settings.evaluate.prompts)
 
 
 def resolved(settings: Settings) -> Settings:

@@ -56,7 +56,9 @@ class Interpolation(Enum):
 
 
 class PivotRounding(Enum):
-    """`exact`: step round(frac * steps). `epoch`: the start of epoch int(frac * epochs), as in diffusers."""
+    """`exact`: step round(frac * steps). `epoch`: the start of epoch int(frac * epochs), as in
+    diffusers.
+    """
 
     exact = "exact"
     epoch = "epoch"
@@ -73,7 +75,8 @@ class Model:
     """The frozen base that adapters are trained on."""
 
     name: str = "nano"
-    path: str = "nano"  # "nano" is the packaged base; else a diffusers folder, a hub name, a .safetensors file
+    # "nano" is the packaged base; else a diffusers folder, a hub name, a .safetensors file
+    path: str = "nano"
     vae: str | None = None  # another VAE, for example madebyollin/sdxl-vae-fp16-fix
     revision: str | None = None
     variant: str | None = None
@@ -183,7 +186,7 @@ class Prior:
 class PriorSettings(Prior):
     """What both kinds of prior preservation have."""
 
-    class_prompt: str | None = None  # null: "a " + dataset.class_noun
+    class_prompt: str | None = None  # null: "a" or "an", and dataset.class_noun
     num_class_images: int = 100
     weight: float = 1.0
     snr_weighting: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lora_sweep.config.resolve import with_article
 from lora_sweep.config.settings import Dataset, PriorReal
 from lora_sweep.data.examples import Example, Examples
 from lora_sweep.data.folder import Entry, folder_entries, holds_pictures
@@ -49,7 +50,7 @@ def real_class_examples(prior: PriorReal, dataset: Dataset) -> tuple[Example, ..
         folder = packaged_class_folder(dataset.name)
     else:
         folder = Path(prior.path).expanduser().absolute()
-    prompt = prior.class_prompt or f"a {dataset.class_noun}"
+    prompt = prior.class_prompt or with_article(dataset.class_noun)
     return class_examples(folder, prompt, prior.num_class_images)
 
 

@@ -1,4 +1,6 @@
-"""LoRA on the UNet and the text encoders, through PEFT, with initial values that depend on the seed alone."""
+"""LoRA on the UNet and the text encoders, through PEFT, with initial values that depend on the seed
+alone.
+"""
 
 from __future__ import annotations
 
@@ -39,20 +41,15 @@ class Adapter:
 
 def add_unet_lora(base: Base, settings: Lora, seed: int) -> Adapter:
     """LoRA on the UNet's attention projections (script lines 1581-1616)."""
-    names = _layers(base.unet)
-    targets = _matching(names, settings.target_modules, "lora.target_modules")
-    if settings.blocks is not None:
-        targets = _in_blocks(targets, settings.blocks)
+    targets = _unet_targets(base, settings)
     return _add("unet", base.unet, settings, targets, seed, base.device)
 
 
 def add_text_lora(base: Base, settings: Lora, seed: int) -> tuple[Adapter, Adapter]:
     """LoRA on both text encoders' attention projections."""
     one, two = base.text_encoders
-    endings, setting = settings.te_target_modules, "lora.te_target_modules"
     # Both before either is added, so that a refusal leaves the base as it was.
-    targets = _matching(_layers(one), endings, setting)
-    targets_2 = _matching(_layers(two), endings, setting)
+    targets, targets_2 = _text_targets(base, settings)
     return (
         _add("text_encoder", one, settings, targets, seed, base.device),
         _add("text_encoder_2", two, settings, targets_2, seed, base.device),
@@ -68,7 +65,33 @@ def remove_lora(adapter: Adapter) -> None:
             parent, _, child = name.rpartition(".")
             setattr(adapter.module.get_submodule(parent), child, module.get_base_layer())
     del adapter.module.peft_config
-    adapter.module._hf_peft_config_loaded = False  # diffusers and transformers both ask it
+    # diffusers and transformers both ask it.
+    adapter.module._hf_peft_config_loaded = False  # type: ignore[assignment]
+
+
+def check_targets(base: Base, settings: Lora, text_encoders: bool) -> None:
+    """Raise SettingsError with every layer and block that the settings name and the base has not
+    got.
+    """
+    problems: list[str] = []
+    for find in (_unet_targets, _text_targets) if text_encoders else (_unet_targets,):
+        try:
+            find(base, settings)
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+
+
+def _unet_targets(base: Base, settings: Lora) -> list[str]:
+    targets = _matching(_layers(base.unet), settings.target_modules, "lora.target_modules")
+    return targets if settings.blocks is None else _in_blocks(targets, settings.blocks)
+
+
+def _text_targets(base: Base, settings: Lora) -> tuple[list[str], list[str]]:
+    endings, setting = settings.te_target_modules, "lora.te_target_modules"
+    one, two = (_matching(_layers(e), endings, setting) for e in base.text_encoders)
+    return one, two
 
 
 def _add(
@@ -110,14 +133,20 @@ def _matching(names: Iterable[str], endings: Iterable[str], setting: str) -> lis
     names = list(names)
     unknown = [e for e in endings if not any(n == e or n.endswith(f".{e}") for n in names)]
     if unknown:
-        last = sorted({name.rsplit(".", 1)[-1] for name in names if not name[-1].isdigit()})
+        last = sorted({_ending(name) for name in names})
         raise SettingsError(
             [
                 f"{setting} holds {e!r}, which no layer's name ends in; there are {', '.join(last)}"
                 for e in unknown
-            ]  # fmt: skip
+            ]
         )
     return [n for n in names if any(n == e or n.endswith(f".{e}") for e in endings)]
+
+
+def _ending(name: str) -> str:
+    """What one would call a layer: to_k, and to_out.0 where the last part is only a number."""
+    *_, before, last = ("", *name.split("."))
+    return f"{before}.{last}" if last.isdigit() else last
 
 
 def _in_blocks(targets: list[str], blocks: Iterable[str]) -> list[str]:
@@ -130,6 +159,6 @@ def _in_blocks(targets: list[str], blocks: Iterable[str]) -> list[str]:
                 f"lora.blocks holds {b!r}, in which there is nothing to train; there are "
                 f"{', '.join(known)}"
                 for b in unknown
-            ]  # fmt: skip
+            ]
         )
     return [t for t in targets if any(t.startswith(f"{b}.") for b in blocks)]

@@ -16,6 +16,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -30,10 +31,23 @@ _DTYPES = {
     Precision.fp16: torch.float16,
 }
 
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    SafetensorError,
+)
+"""What the libraries raise for files that are missing, damaged, or of something else."""
+
 
 @dataclass
 class Base:
-    """The frozen parts of an SDXL. Adapters are put on the modules for a trial and taken off after it."""
+    """The frozen parts of an SDXL. Adapters are put on the modules for a trial and taken off after
+    it.
+    """
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
@@ -59,20 +73,24 @@ class Base:
     @property
     def prediction_type(self) -> str:
         """What the UNet predicts: "epsilon" or "v_prediction"."""
-        return str(self.scheduler.config.prediction_type)
+        return str(self.scheduler.config["prediction_type"])
 
     @property
     def vae_factor(self) -> int:
         """Pixels per latent position: 8 for SDXL, 4 for nano."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return 2 ** (len(self.vae.config["block_out_channels"]) - 1)
 
     def alphas_cumprod(self) -> Tensor:
-        """The scheduler's cumulative products of alpha, fp32, shape (timesteps,), on the base's device."""
+        """The scheduler's cumulative products of alpha, fp32, shape (timesteps,), on the base's
+        device.
+        """
         scheduler = cast(DDPMScheduler, DDPMScheduler.from_config(self.scheduler.config))
         return scheduler.alphas_cumprod.float().to(self.device)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The context in which the base computes: its own precision, with fp32 weights cast on the way."""
+        """The context in which the base computes: its own precision, with fp32 weights cast on the
+        way.
+        """
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
@@ -96,8 +114,11 @@ class Base:
 
 
 def base_folder(path: str) -> str:
-    """The place that diffusers loads from: the packaged folder for "nano", else the path itself."""
-    return str(WEIGHTS) if path == "nano" else path
+    """The place that diffusers loads from: the packaged folder for "nano", a local path in full, a
+    hub name.
+    """
+    local = WEIGHTS if path == "nano" else Path(path).expanduser()
+    return str(local.resolve()) if local.exists() else path
 
 
 def load_base(settings: Model, device: torch.device) -> Base:
@@ -110,10 +131,17 @@ def load_base(settings: Model, device: torch.device) -> Base:
     _check_is_sdxl(pipeline, settings)
     if settings.vae is not None:
         pipeline.vae = _load_vae(settings)
-    for module in (pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
+    modules: list[torch.nn.Module] = [
+        pipeline.unet,
+        pipeline.vae,
+        pipeline.text_encoder,
+        pipeline.text_encoder_2,
+    ]
+    for module in modules:
         module.requires_grad_(False).eval().to(device)
     if settings.pooling is Pooling.eos:
-        # An attribute that CLIPTextModel reads at every forward; its config keeps SDXL's historic 2.
+        # An attribute that CLIPTextModel reads at every forward; its config keeps SDXL's historic
+        # 2.
         pipeline.text_encoder_2.text_model.eos_token_id = pipeline.tokenizer_2.eos_token_id
     base = Base(
         unet=pipeline.unet,
@@ -122,7 +150,9 @@ def load_base(settings: Model, device: torch.device) -> Base:
         text_encoder_2=pipeline.text_encoder_2,
         tokenizer=pipeline.tokenizer,
         tokenizer_2=pipeline.tokenizer_2,
-        scheduler=EulerDiscreteScheduler.from_config(pipeline.scheduler.config),
+        scheduler=cast(
+            EulerDiscreteScheduler, EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
+        ),
         device=device,
         dtype=_DTYPES[settings.precision],
         clip_skip=settings.clip_skip,
@@ -155,7 +185,7 @@ def _load_pipeline(settings: Model) -> StableDiffusionXLPipeline:
             # By part: a VAE that is read in 16 bits and widened afterwards keeps the rounding.
             dtype={"vae": vae_dtype, "default": dtype},
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"model.path is {settings.path!r}: it cannot be loaded as an SDXL ({reason}); "
@@ -178,7 +208,8 @@ def _check_pipeline_class(folder: Path, settings: Model) -> None:
         ) from error
     if name != "StableDiffusionXLPipeline":
         raise ModelError(
-            f"model.path is {settings.path!r}: it holds a {name}; allowed: StableDiffusionXLPipeline"
+            f"model.path is {settings.path!r}: it holds a {name}; "
+            "allowed: StableDiffusionXLPipeline"
         )
 
 
@@ -208,21 +239,23 @@ def _load_vae(settings: Model) -> AutoencoderKL:
     try:
         # No revision or variant: those name versions of model.path, not of another repository.
         return AutoencoderKL.from_pretrained(
-            str(settings.vae), dtype=_DTYPES[settings.vae_precision], use_safetensors=True
+            base_folder(str(settings.vae)),
+            dtype=_DTYPES[settings.vae_precision],
+            use_safetensors=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except _UNREADABLE as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"model.vae is {settings.vae!r}: it cannot be loaded ({reason})"
         ) from error
 
 
 def _check_resolution(base: Base, settings: Model) -> None:
-    levels = len(base.unet.config.block_out_channels)
+    levels = len(base.unet.config["block_out_channels"])
     multiple = base.vae_factor * 2 ** (levels - 1)
     if settings.resolution % multiple:
         raise ModelError(
-            f"model.resolution is {settings.resolution}; with model.path={settings.path} it must be "
-            f"a multiple of {multiple} (VAE factor {base.vae_factor} times the UNet's "
+            f"model.resolution is {settings.resolution}; with model.path={settings.path} it must "
+            f"be a multiple of {multiple} (VAE factor {base.vae_factor} times the UNet's "
             f"{2 ** (levels - 1)})"
         )

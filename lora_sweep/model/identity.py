@@ -17,8 +17,9 @@ _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokeniz
 def base_hash(settings: Model, memory: Path | None = None) -> str:
     """Hash of the base's files, or the hub commit when it is a hub name.
 
-    `memory` is a JSON file that remembers file hashes by path, size and modification time, so that seven
-    gigabytes are not read at every start. Raises ModelError when a named place does not exist.
+    `memory` is a JSON file that remembers file hashes by path, size and modification time, so that
+    seven gigabytes are not read at every start. Raises ModelError when a named place does not
+    exist.
     """
     parts = [_place_hash(settings.path, settings.revision, memory)]
     if settings.vae is not None:
@@ -63,8 +64,8 @@ def _hub_commit(name: str, revision: str | None) -> str:
         return f"hub:{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
     except (OSError, ValueError, HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
         raise ModelError(
-            f"model.path or model.vae is {name!r}: it is no local path, is not in the local hub cache, "
-            f"and the hub cannot be asked ({type(error).__name__})"
+            f"model.path or model.vae is {name!r}: it is no local path, is not in the local hub "
+            f"cache, and the hub cannot be asked ({type(error).__name__})"
         ) from error
 
 

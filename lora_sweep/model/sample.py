@@ -1,10 +1,13 @@
-"""Pictures drawn with the live modules, by diffusers' own SDXL pipeline without loading anything again."""
+"""Pictures drawn with the live modules, by diffusers' own SDXL pipeline without loading anything
+again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -42,9 +45,11 @@ def draw_pictures(
     settings: SamplerSettings,
     on_picture: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Image.Image]:
-    """Draw each request with a generator of its own, so that a picture does not depend on its batch's seeds.
+    """Draw each request with a generator of its own, so that a picture does not depend on its
+    batch's seeds.
 
-    Modules are put into eval mode while drawing and back afterwards: dropout has no place in a sample.
+    Modules are put into eval mode while drawing and back afterwards: dropout has no place in a
+    sample.
     """
     prompts = sorted({request.prompt for request in requests})
     with base.at_hand(base.vae, *base.text_encoders), _drawing(base) as pipeline:
@@ -56,7 +61,7 @@ def draw_pictures(
             # Encoders that are trained in full are fp32 whatever the UNet is.
             prompt = torch.cat([t.prompt_BLD for t in text]).to(base.dtype)
             pooled = torch.cat([t.pooled_BP for t in text]).to(base.dtype)
-            latents = pipeline(
+            drawn: Any = pipeline(
                 prompt_embeds=prompt,
                 pooled_prompt_embeds=pooled,
                 negative_prompt_embeds=torch.zeros_like(prompt),
@@ -67,8 +72,8 @@ def draw_pictures(
                 guidance_scale=settings.guidance_scale,
                 generator=generators,
                 output_type="latent",  # the pipeline decodes only where UNet and VAE have one dtype
-            ).images
-            for latent in latents:
+            )
+            for latent in drawn.images:
                 yield _picture(decode_latents(base, latent))
             on_picture(min(start + settings.batch_size, len(requests)))
 
@@ -90,14 +95,15 @@ def _drawing(base: Base) -> Iterator[StableDiffusionXLPipeline]:
         module.eval()
     pipeline = StableDiffusionXLPipeline(
         vae=base.vae,
-        # Without encoders: the pipeline would take their dtype, which is fp32 while they train, for the UNet's.
+        # Without encoders: the pipeline would take their dtype, which is fp32 while they train, for
+        # the UNet's.
         text_encoder=None,  # type: ignore[arg-type]
         text_encoder_2=None,  # type: ignore[arg-type]
         tokenizer=None,  # type: ignore[arg-type]
         tokenizer_2=None,  # type: ignore[arg-type]
         unet=base.unet,
         # A fresh one: a scheduler keeps its place between calls.
-        scheduler=EulerDiscreteScheduler.from_config(base.scheduler.config),
+        scheduler=cast(Any, EulerDiscreteScheduler.from_config(base.scheduler.config)),
         force_zeros_for_empty_prompt=True,
         add_watermarker=False,
     )

@@ -13,7 +13,9 @@ from lora_sweep.model.base import Base
 
 @dataclass(frozen=True)
 class TextEmbedding:
-    """`prompt_BLD`: penultimate states of both encoders joined; `pooled_BP`: the second's projected vector."""
+    """`prompt_BLD`: penultimate states of both encoders joined; `pooled_BP`: the second's projected
+    vector.
+    """
 
     prompt_BLD: Tensor
     pooled_BP: Tensor
@@ -26,7 +28,8 @@ class TextEmbedding:
 def tokenise(base: Base, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Token ids (B, 77) for both encoders, with start and end of text, cut at 77.
 
-    The script leaves start and end out unless it trains new tokens (line 1280); inference never does.
+    The script leaves start and end out unless it trains new tokens (line 1280); inference never
+    does.
     """
     ids = [
         tokenizer(

@@ -1,4 +1,6 @@
-"""Pivotal tuning's new tokens: rows beside the frozen embedding table, the only text parameters trained."""
+"""Pivotal tuning's new tokens: rows beside the frozen embedding table, the only text parameters
+trained.
+"""
 
 from __future__ import annotations
 
@@ -117,8 +119,9 @@ def _with_tokens(tokenizer: CLIPTokenizer, names: Sequence[str], first: int) -> 
     ids = extended.convert_tokens_to_ids(list(names))
     if ids != list(range(first, first + len(names))):
         raise ModelError(
-            f"te_mode=pivotal adds the tokens {', '.join(names)} after the {first} rows of the text "
-            f"encoder's table, but in the tokenizer of model.path their ids are {ids}; "
-            "allowed: a base whose tokenizer knows none of them and has as many tokens as the table rows"
+            f"te_mode=pivotal adds the tokens {', '.join(names)} after the {first} rows of the "
+            f"text encoder's table, but in the tokenizer of model.path their ids are {ids}; "
+            "allowed: a base whose tokenizer knows none of them and has as many tokens as the "
+            "table rows"
         )
     return extended

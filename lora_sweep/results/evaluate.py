@@ -1,8 +1,10 @@
-"""Numbers to choose by: the denoising error on pictures that were kept back, and on pictures trained on."""
+"""Numbers to choose by: the denoising error on pictures that were kept back, and on pictures
+trained on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -18,32 +20,40 @@ from lora_sweep.training.loss import squared_error
 from lora_sweep.training.noise import add_noise, noise_of_velocity
 from lora_sweep.training.prepare import Items
 
-MEASURE_SEED = (
-    0  # the same noise for every trial, whatever its seed, so that trials can be compared
-)
+MEASURE_SEED = 0
+"""The same noise for every trial, whatever its seed, so that trials can be compared."""
 
 
 def denoising_loss(
     base: Base, items: Items, text: TextEmbedding, num_timesteps: int, batch_size: int
 ) -> float:
-    """Mean squared error of the predicted noise over items x a fixed grid of timesteps, with fixed noise.
+    """Mean squared error of the predicted noise over items x a fixed grid of timesteps, with fixed
+    noise.
 
-    Unweighted; in [0, inf), lower is better, about 1 for a model that knows nothing. On held-out pictures
-    it is `val_loss`, on pictures trained on `fit_loss`, and their difference `gap` tells memorising. It
-    cannot see whether samples look good, and differences inside the spread over seeds mean nothing.
+    Unweighted; in [0, inf), lower is better, about 1 for a model that knows nothing. On held-out
+    pictures it is `val_loss`, on pictures trained on `fit_loss`, and their difference `gap` tells
+    memorising. It cannot see whether samples look good, and differences inside the spread over
+    seeds mean nothing.
 
-    `text` has one row per item. Timesteps are the middles of `num_timesteps` equal parts of the schedule.
-    Latents are the posteriors' means. The modules' train or eval mode is put back afterwards.
+    `text` has one row per item. Timesteps are the middles of `num_timesteps` equal parts of the
+    schedule. Latents are the posteriors' means. The modules' train or eval mode is put back
+    afterwards.
     """
-    count = len(base.alphas_cumprod())
-    grid = [int((k + 0.5) * count / num_timesteps) for k in range(num_timesteps)]
+    alphas_cumprod = base.alphas_cumprod()
+    grid = timestep_grid(len(alphas_cumprod), num_timesteps)
     pairs = [(item, k) for item in range(len(items)) for k in range(num_timesteps)]
     total = torch.zeros((), dtype=torch.float64)
     with _evaluating(base):
         for start in range(0, len(pairs), batch_size):
             batch = pairs[start : start + batch_size]
-            total += _errors(base, items, text, batch, grid).double().sum().cpu()
+            errors_B = _errors(base, items, text, batch, grid, alphas_cumprod)
+            total += errors_B.double().sum().cpu()
     return float(total / len(pairs))
+
+
+def timestep_grid(count: int, num_timesteps: int) -> list[int]:
+    """The middles of `num_timesteps` equal parts of 0 .. count - 1."""
+    return [int((k + 0.5) * count / num_timesteps) for k in range(num_timesteps)]
 
 
 @torch.no_grad()
@@ -53,20 +63,20 @@ def _errors(
     text: TextEmbedding,
     pairs: Sequence[tuple[int, int]],
     grid: Sequence[int],
+    alphas_cumprod: Tensor,
 ) -> Tensor:
-    rows = [item for item, _ in pairs]
+    rows = torch.tensor([item for item, _ in pairs], device=base.device)
     mean = items.posterior_NCHW[rows].chunk(2, dim=1)[0]
     x0 = scale_latents(base, mean)
     noise = [normal(x0.shape[1:], MEASURE_SEED, Stream.measure, i, k) for i, k in pairs]
     eps = torch.stack(noise).to(base.device)
     t = torch.tensor([grid[k] for _, k in pairs], device=base.device)
-    alpha_bar = base.alphas_cumprod()[t]
+    alpha_bar = alphas_cumprod[t]
     x_t = add_noise(x0, eps, alpha_bar)
-    index = torch.tensor(rows, device=base.device)
-    embedding = text.rows(index)
+    embedding = text.rows(rows)
     condition = {
         "text_embeds": embedding.pooled_BP.to(base.dtype),
-        "time_ids": items.time_ids_N6[index],
+        "time_ids": items.time_ids_N6[rows],
     }
     with base.autocast():
         prediction = base.unet(
@@ -82,7 +92,7 @@ def measure_losses(
     base: Base,
     train_items: Items,
     heldout_items: Items | None,
-    replacements: dict[str, str],
+    replacements: Mapping[str, str],
     num_timesteps: int,
     batch_size: int,
 ) -> dict[str, float]:
@@ -91,7 +101,8 @@ def measure_losses(
     for name, items in (("val_loss", heldout_items), ("fit_loss", train_items)):
         if items is not None:
             conditioner = Conditioner(base, items.captions, replacements)
-            conditioner.fix()
+            with _evaluating(base):
+                conditioner.fix()
             text = conditioner(range(len(items)))
             scores[name] = denoising_loss(base, items, text, num_timesteps, batch_size)
     if "val_loss" in scores:
@@ -101,9 +112,13 @@ def measure_losses(
 
 @contextmanager
 def _evaluating(base: Base) -> Iterator[None]:
-    was_training = base.unet.training
-    base.unet.eval()
+    """Without dropout: neither the UNet's nor that of text encoders in training."""
+    modules = (base.unet, *base.text_encoders)
+    were_training = [module.training for module in modules]
+    for module in modules:
+        module.eval()
     try:
         yield
     finally:
-        base.unet.train(was_training)
+        for module, training in zip(modules, were_training, strict=True):
+            module.train(training)

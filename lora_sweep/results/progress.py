@@ -147,6 +147,11 @@ def closing_summary(
         _say(out, f"  {key:<{width}}  {path}")
 
 
+def say(line: str) -> None:
+    """One line for the user."""
+    _say(standard_console(), line)
+
+
 def standard_console() -> Console:
     """Standard error: standard output stays free for what commands print."""
     return Console(file=sys.stderr, highlight=False)

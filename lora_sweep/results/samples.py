@@ -1,22 +1,26 @@
-"""Validation pictures of a trial, on disk with their prompts and seeds."""
+"""Validation pictures of a trial, on disk with their prompts and seeds; reading them needs no
+torch.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from lora_sweep.config.settings import Evaluate
 from lora_sweep.data.captions import replace_abstractions
 from lora_sweep.errors import StoreError
 from lora_sweep.files import atomic_write
-from lora_sweep.model.base import Base
-from lora_sweep.model.sample import SampleRequest, SamplerSettings, draw_pictures
 from lora_sweep.results.store import TrialFolder
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from lora_sweep.model.base import Base
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,17 @@ def draw_samples(
     base: Base,
     folder: TrialFolder,
     settings: Evaluate,
+    prompts: Sequence[str],
     size: int,
     replacements: Mapping[str, str],
     step: int,
 ) -> list[Sample]:
-    """Draw every prompt with every seed, write PNGs and samples.json; returns the new samples."""
+    """Draw every prompt with every seed, write PNGs and samples.json; returns the new samples.
+
+    `prompts` are those of the settings with the subject filled in. Samples of other steps stay.
+    """
+    from lora_sweep.model.sample import SampleRequest, SamplerSettings, draw_pictures
+
     planned = [
         Sample(
             file=f"step-{step:06d}-prompt-{index}-seed-{seed}.png",
@@ -47,7 +57,7 @@ def draw_samples(
             text=replace_abstractions(prompt, replacements),
             seed=seed,
         )
-        for index, prompt in enumerate(settings.prompts)
+        for index, prompt in enumerate(prompts)
         for seed in range(settings.seed, settings.seed + settings.images_per_prompt)
     ]
     sampler = SamplerSettings(
@@ -57,7 +67,7 @@ def draw_samples(
     for sample, picture in zip(planned, draw_pictures(base, requests, sampler), strict=True):
         atomic_write(folder.samples / sample.file, png_bytes(picture))
     kept = [sample for sample in read_samples(folder) if sample.step != step]
-    everything = sorted([*kept, *planned], key=lambda sample: sample.file)
+    everything = sorted([*kept, *planned], key=lambda sample: sample.step)
     rows = [asdict(sample) for sample in everything]
     atomic_write(folder.samples_index, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
     return planned

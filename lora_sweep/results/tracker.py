@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from lora_sweep.config.settings import Tracker as TrackerSettings
 from lora_sweep.config.settings import Wandb
+from lora_sweep.errors import SettingsError
 from lora_sweep.files import without_nan
-from lora_sweep.results.wandb_run import Row, Say, start_run
+from lora_sweep.results.wandb_run import Row, Say, check_run, start_run
 
 SECRET_VARIABLES = ("WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
 CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
@@ -83,6 +84,17 @@ def build_tracker(
     for row in history:
         tracker.log(row["step"], row)
     return tracker
+
+
+def tracker_problems(settings: TrackerSettings) -> list[str]:
+    """What would make `build_tracker` refuse, known before anything is trained."""
+    if not isinstance(settings, Wandb):
+        return []
+    try:
+        check_run(settings)
+    except SettingsError as error:
+        return list(error.problems)
+    return []
 
 
 def without_secrets(value: Any, environ: Mapping[str, str] = os.environ) -> Any:

@@ -94,14 +94,9 @@ def start_run(
     None when W&B is switched off or cannot write. `say` gets one line unless the run is online.
     Raises SettingsError.
     """
-    _check(settings, group)
-    try:
-        import wandb
-    except ImportError as error:
-        raise SettingsError(
-            [f"tracker=wandb needs the package wandb ({error}): pip install wandb, or tracker=none"]
-        ) from error
-    mode, reason = choose_mode(settings, os.environ, lambda: _has_key(os.environ))
+    mode, reason = check_run(settings, group)
+    import wandb
+
     if mode == "disabled":
         return None
     make_folder(folder)
@@ -131,6 +126,18 @@ def start_run(
         return None
     say(f"W&B: {reason}; writing offline, send it later with: wandb sync {_sync_folder(run)}")
     return WandbTracker(run, say)
+
+
+def check_run(settings: Wandb, group: str | None = None) -> tuple[str, str]:
+    """The mode in which a run would start, and why; raises SettingsError where none can."""
+    _check(settings, settings.group or group)
+    try:
+        import wandb  # noqa: F401
+    except ImportError as error:
+        raise SettingsError(
+            [f"tracker=wandb needs the package wandb ({error}): pip install wandb, or tracker=none"]
+        ) from error
+    return choose_mode(settings, os.environ, lambda: _has_key(os.environ))
 
 
 def _free_id(run_id: str) -> str:

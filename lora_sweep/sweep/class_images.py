@@ -1,4 +1,6 @@
-"""Class pictures drawn by the base itself for prior preservation, once for all trials that ask for the same."""
+"""Class pictures drawn by the base itself for prior preservation, once for all trials that ask for
+the same.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,9 @@ def generated_class_examples(
 ) -> tuple[Example, ...]:
     """The first `num_class_images` pictures of the class prompt; what is not in the cache is drawn.
 
-    Picture i is drawn from a seed of its own and in a batch that depends on i alone, so asking for more later
-    adds pictures and changes none. `on_picture` gets how many are there and how many are wanted.
+    Picture i is drawn from a seed of its own and in a batch that depends on i alone, so asking for
+    more later adds pictures and changes none. `on_picture` gets how many are there and how many are
+    wanted.
     """
     folder = class_folder(base, base_hash, model, prior, class_prompt, cache)
     size = prior.sample_batch_size

@@ -5,29 +5,33 @@ from __future__ import annotations
 import torch
 from accelerate import Accelerator
 
-from lora_sweep.config.settings import Device, Precision, Settings
-from lora_sweep.errors import SettingsError
+from lora_sweep.config.settings import AdamW8bit, Device, Precision, Settings
+
+
+def device_problems(settings: Settings) -> list[str]:
+    """What the settings ask of this machine that it has not got."""
+    if torch.cuda.is_available() or settings.train.device is Device.cpu:
+        return []  # what cannot be on the CPU, the rules of the settings say
+    if settings.train.device is Device.cuda:
+        return ["train.device=cuda: torch finds no CUDA GPU here; must be auto or cpu"]
+    found = [
+        f"model.{name}=fp16: must be fp32 or bf16 here, where torch finds no CUDA GPU"
+        for name in ("precision", "vae_precision")
+        if getattr(settings.model, name) is Precision.fp16
+    ]
+    if isinstance(settings.optimizer, AdamW8bit):
+        found.append(
+            "optimizer=adamw8bit: needs a CUDA GPU, and torch finds none here; use optimizer=adamw"
+        )
+    return found
 
 
 def open_device(settings: Settings) -> torch.device:
-    """Choose the device and set what holds for the whole process: threads, TF32.
-
-    Raises SettingsError when the asked-for device or precision is not to be had.
-    """
-    wanted, precision = settings.train.device, settings.model.precision
-    if wanted is Device.cuda and not torch.cuda.is_available():
-        raise SettingsError(
-            ["train.device is cuda, but torch finds no CUDA GPU; allowed here: auto, cpu"]
-        )
-    device = Accelerator(cpu=wanted is Device.cpu).device
-    if device.type == "cpu" and precision is Precision.fp16:
-        raise SettingsError(
-            ["model.precision is fp16 on the CPU, which has too few fp16 operations; "
-             "allowed: fp32, bf16"]
-        )  # fmt: skip
-    if device.type == "cpu":
-        # A setting and not the machine's core count: sums are split by threads, and so are their bits.
-        torch.set_num_threads(settings.train.threads)
-    torch.backends.cuda.matmul.allow_tf32 = settings.train.allow_tf32
-    torch.backends.cudnn.allow_tf32 = settings.train.allow_tf32
-    return device
+    """Choose the device and set what holds for the whole process: threads, TF32."""
+    if settings.train.device is not Device.cpu and torch.cuda.is_available():
+        torch.backends.cuda.matmul.allow_tf32 = settings.train.allow_tf32
+        torch.backends.cudnn.allow_tf32 = settings.train.allow_tf32
+        return Accelerator().device  # of several GPUs the one that its launcher gave this process
+    # A setting and not the machine's core count: sums are split by threads, and so are their bits.
+    torch.set_num_threads(settings.train.threads)
+    return torch.device("cpu")

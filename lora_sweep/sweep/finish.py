@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-import yaml
 
 from lora_sweep.config import lora_alpha, to_plain
-from lora_sweep.config.settings import Pivotal, Pooling, Settings, TeFull
+from lora_sweep.config.resolve import validation_prompts
+from lora_sweep.config.settings import Pivotal, Pooling, TeFull
 from lora_sweep.model.base import base_folder
 from lora_sweep.results.card import CardFacts, SamplePicture, write_card
 from lora_sweep.results.evaluate import measure_losses
@@ -22,39 +22,23 @@ from lora_sweep.results.export import (
 )
 from lora_sweep.results.kohya import has_sdxl_layout
 from lora_sweep.results.samples import Sample, draw_samples, read_samples, sample_paths
-from lora_sweep.results.store import TrialFolder
-from lora_sweep.results.tracker import Tracker
 from lora_sweep.sweep.prepare import Prepared
-from lora_sweep.sweep.recorder import Recorder
-from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.sweep.trial_log import TrialLog
 from lora_sweep.training.trial import Trial
-
-
-def settings_yaml(settings: Settings) -> str:
-    """The full resolved settings as config.yaml keeps them."""
-    return yaml.safe_dump(to_plain(settings), sort_keys=False, allow_unicode=True)
 
 
 class Finisher:
     """Evaluates a trial at any step and exports it at the last."""
 
-    def __init__(
-        self,
-        request: TrialRequest,
-        folder: TrialFolder,
-        prepared: Prepared,
-        recorder: Recorder,
-        tracker: Tracker,
-    ) -> None:
-        self.request = request
-        self.folder = folder
+    def __init__(self, log: TrialLog, prepared: Prepared) -> None:
+        self.log = log
+        self.request = log.request
+        self.folder = log.folder
         self.prepared = prepared
-        self.recorder = recorder
-        self.tracker = tracker
 
     def evaluate(self, trial: Trial) -> dict[str, float | None]:
         """Measure the trial and draw its validation pictures; changes nothing in it."""
-        settings = trial.settings.evaluate
+        settings = self.request.settings.evaluate
         replacements = dict(trial.tokens.replacements) if trial.tokens else {}
         scores: dict[str, float] = {}
         with trial.optimizer.final_weights(), trial.base.at_hand(*trial.base.text_encoders):
@@ -72,28 +56,26 @@ class Finisher:
                 trial.base,
                 self.folder,
                 settings,
-                trial.settings.model.resolution,
+                validation_prompts(self.request.settings),
+                self.request.settings.model.resolution,
                 replacements,
                 trial.step,
             )
-        known = any(
-            row["step"] == trial.step and "fit_loss" in row for row in self.recorder.metrics.kept
-        )
-        if scores and not known:  # a resumed trial may have been measured at this step before
-            self.recorder.add_scores(trial.step, scores)
-        self.tracker.pictures(trial.step, sample_paths(self.folder, samples))
+        if scores:
+            self.log.emit({"step": trial.step, **scores})
+        self.log.tracker.pictures(trial.step, sample_paths(self.folder, samples))
         return dict(scores)
 
     def export(self, trial: Trial, scores: dict[str, float | None]) -> None:
         """Write the adapter for diffusers and kohya tools, the new tokens, and the card."""
-        name = trial.settings.results.name
+        name = self.request.settings.results.name
         with trial.optimizer.final_weights():
             states = {adapter.name: adapter.state_dict() for adapter in trial.adapters}
-            lora = trial.settings.lora
+            lora = self.request.settings.lora
             adapter = Adapter(
                 unet=states["unet"],
                 rank=lora.rank,
-                alpha=lora_alpha(trial.settings),
+                alpha=lora_alpha(self.request.settings),
                 use_rslora=lora.use_rslora,
                 text_encoder=states.get("text_encoder"),
                 text_encoder_2=states.get("text_encoder_2"),
@@ -103,7 +85,7 @@ class Finisher:
             if trial.tokens is not None:
                 rows = [rows.detach().clone() for rows in trial.tokens.rows]
                 export_embeddings(self.folder, name, Embeddings(*rows))
-            if isinstance(trial.settings.te_mode, TeFull):
+            if isinstance(self.request.settings.te_mode, TeFull):
                 self._export_text_encoders(trial)
         write_card(self.folder, self._card(trial, scores))
 
@@ -123,16 +105,18 @@ class Finisher:
         }
         if isinstance(self.request.settings.te_mode, Pivotal):
             paths["embeddings"] = self.folder.embeddings(name)
-        return {**paths, "pictures": self.folder.samples, "card": self.folder.card}
+        if self.request.settings.evaluate.prompts:
+            paths["pictures"] = self.folder.samples
+        return {**paths, "card": self.folder.card}
 
     def _trigger(self, trial: Trial) -> str:
-        abstractions = trial.settings.dataset.abstractions
+        abstractions = self.request.settings.dataset.abstractions
         if trial.tokens is not None:
             return " ".join(trial.tokens.replacements.values())
         return " ".join(abstractions)
 
     def _about(self, trial: Trial) -> About:
-        settings = trial.settings
+        settings = self.request.settings
         return About(
             title=settings.results.name,
             base_model=settings.model.path,
@@ -149,7 +133,7 @@ class Finisher:
         )
 
     def _card(self, trial: Trial, scores: dict[str, float | None]) -> CardFacts:
-        settings, model = trial.settings, trial.settings.model
+        settings, model = self.request.settings, self.request.settings.model
         tokens = trial.tokens
         names = tokens.names if tokens is not None else ()
         return CardFacts(

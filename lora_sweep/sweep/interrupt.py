@@ -1,24 +1,50 @@
-"""Ctrl-C and SIGTERM: the step in progress is finished and saved; a second one stops at once."""
+"""Ctrl-C and SIGTERM: at once, or while steps are taken, after the step; a second one always at
+once.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPING = "\nstopping after this step and saving it; once more stops at once\n"
+
 
 class Interrupt:
-    """Whether somebody asked to stop."""
+    """Whether somebody asked to stop, and whether that can wait for the end of a step."""
 
     def __init__(self) -> None:
         self.asked = False
+        self._can_wait = False
+
+    @contextmanager
+    def after_the_step(self) -> Iterator[None]:
+        """Inside, the first request only sets `asked`: whoever takes steps has to look at it."""
+        self._can_wait = True
+        try:
+            yield
+        finally:
+            self._can_wait = False
+
+    def handle(self, signum: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        if self.asked or not self._can_wait:
+            raise KeyboardInterrupt
+        self.asked = True
+        # Not by print: the signal may have come in the middle of one.
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), STOPPING.encode())
 
 
 @contextmanager
-def finish_the_step() -> Iterator[Interrupt]:
-    """Inside, the first SIGINT or SIGTERM only sets `asked`; the second raises KeyboardInterrupt.
+def interruptible() -> Iterator[Interrupt]:
+    """Inside, SIGINT and SIGTERM go to the Interrupt, which raises KeyboardInterrupt.
 
     In any thread but the main one, where Python allows no handlers, nothing changes.
     """
@@ -26,13 +52,8 @@ def finish_the_step() -> Iterator[Interrupt]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        if interrupt.asked:
-            raise KeyboardInterrupt
-        interrupt.asked = True
-
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {signum: signal.signal(signum, interrupt.handle) for signum in signals}
     try:
         yield interrupt
     finally:

@@ -36,7 +36,7 @@ class Prepared:
 
 
 def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
-    """Encode all pictures, from the cache where they are there; draw class pictures if asked for."""
+    """Encode all pictures, or find them in the cache; draw class pictures if asked for."""
     settings, model = request.settings, request.settings.model
     cache = Cache(store.root)
     class_pictures = _class_pictures(base, request, cache)
@@ -89,7 +89,9 @@ def _class_pictures(base: Base, request: TrialRequest, cache: Cache) -> tuple[Ex
 
 
 def _evenly(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
-    """`count` examples spread over the sequence: as many as are held out, so that the two cost the same."""
+    """`count` examples spread over the sequence: as many as are held out, so that the two cost the
+    same.
+    """
     if len(examples) <= count:
         return tuple(examples)
     return tuple(examples[index * len(examples) // count] for index in range(count))

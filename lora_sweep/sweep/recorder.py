@@ -1,4 +1,4 @@
-"""The rows of a trial: gathered on the device, written together, shown, and sent to the tracker."""
+"""The rows of training steps: gathered on the device, written together, shown."""
 
 from __future__ import annotations
 
@@ -6,36 +6,41 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from lora_sweep.errors import Diverged
-from lora_sweep.results.metrics import MetricsWriter
 from lora_sweep.results.progress import Progress
-from lora_sweep.results.tracker import Tracker
+from lora_sweep.sweep.trial_log import TrialLog
 from lora_sweep.training.step import StepResult
 
 
 class Recorder:
-    """Writes one row per step, in groups, so that a GPU is waited for once a group and not once a step."""
+    """Writes one row per step into the logs of all trials that take it.
+
+    Rows are gathered and written in groups, so that a GPU is waited for once a group, not once a
+    step.
+    """
 
     def __init__(
         self,
-        metrics: MetricsWriter,
-        tracker: Tracker,
+        logs: Sequence[TrialLog],
         progress: Progress,
         log_every: int,
         seconds: float,
+        *,
         overflow_is_skipped: bool = False,
+        shown_offset: int = 0,
     ) -> None:
-        self.metrics = metrics
-        self.tracker = tracker
+        self.logs = logs
         self.progress = progress
         self.log_every = log_every
         self._overflow_is_skipped = overflow_is_skipped  # fp16: an infinite norm costs one step
+        self._shown_offset = shown_offset  # from a trial's step to that of the progress
         self._waiting: list[StepResult] = []
-        self._before = seconds  # of training before this process
+        self._before = seconds  # of training before these steps
         self._began = time.monotonic()
         self._flushed = time.monotonic()
 
@@ -51,7 +56,7 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting; rows up to the first bad loss are kept, then Diverged is raised."""
+        """Write what is waiting; rows up to the first bad loss are kept, then Diverged comes."""
         if not self._waiting:
             return
         results, self._waiting = self._waiting, []
@@ -63,7 +68,9 @@ class Recorder:
             "memory_gib": round(peak_memory_gib(), 3),
         }
         for row in rows:
-            self._emit({**row, "seconds": round(self.seconds, 3)})
+            for log in self.logs:
+                log.emit({**row, "seconds": round(self.seconds, 3)})
+            self.progress.update(self._shown_offset + row["step"], row)
             self._check_finite(row)
 
     def _check_finite(self, row: dict[str, Any]) -> None:
@@ -72,16 +79,6 @@ class Recorder:
         # Weights that an infinite gradient has moved must not reach a checkpoint.
         if not math.isfinite(row["grad_norm"]) and not self._overflow_is_skipped:
             raise Diverged(row["step"], "gradient norm", row["grad_norm"])
-
-    def add_scores(self, step: int, scores: dict[str, float]) -> None:
-        """Write a row of measures."""
-        self.flush()
-        self._emit({"step": step, **scores})
-
-    def _emit(self, row: dict[str, Any]) -> None:
-        self.metrics.write(row)
-        self.tracker.log(row["step"], row)
-        self.progress.update(row["step"], row)
 
 
 def _to_rows(results: list[StepResult]) -> list[dict[str, Any]]:

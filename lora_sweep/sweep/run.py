@@ -1,39 +1,32 @@
-"""One trial from request to files: prepare, train, checkpoint, evaluate, export; or resume; or look up."""
+"""Trials run as one job: looked up, merged into a stage tree, trained family by family."""
 
 from __future__ import annotations
 
 import contextlib
-import traceback
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from lora_sweep.config import to_plain
-from lora_sweep.config.settings import Settings
-from lora_sweep.errors import Diverged, LoraSweepError
-from lora_sweep.files import atomic_write
+from lora_sweep.config.settings import Model, Settings, TeLora
+from lora_sweep.errors import LoraSweepError, ModelError, SettingsError
+from lora_sweep.model.adapters import check_targets
 from lora_sweep.model.base import Base, load_base
-from lora_sweep.results.checkpoint import latest_checkpoint, save_checkpoint
-from lora_sweep.results.metrics import MetricsWriter
-from lora_sweep.results.progress import Progress, closing_summary
-from lora_sweep.results.store import Store, TrialFolder
-from lora_sweep.results.tracker import Tracker, build_tracker
-from lora_sweep.results.trial_record import (
-    TrialRecord,
-    TrialState,
-    collect_versions,
-    find_commit,
-)
-from lora_sweep.sweep.device import open_device
-from lora_sweep.sweep.finish import Finisher, settings_yaml
-from lora_sweep.sweep.interrupt import Interrupt, finish_the_step
+from lora_sweep.results.lock import LockHeld
+from lora_sweep.results.progress import Progress, say
+from lora_sweep.results.store import Store
+from lora_sweep.results.tracker import tracker_problems
+from lora_sweep.results.trial_record import TrialRecord, TrialState
+from lora_sweep.sweep.checkpoints import CheckpointIndex
+from lora_sweep.sweep.device import device_problems, open_device
+from lora_sweep.sweep.family import FamilyRun
+from lora_sweep.sweep.interrupt import Interrupt, interruptible
+from lora_sweep.sweep.live import Live
+from lora_sweep.sweep.lookup import is_settled
 from lora_sweep.sweep.prepare import prepare
-from lora_sweep.sweep.recorder import Recorder
 from lora_sweep.sweep.request import TrialRequest, resolve_request
-from lora_sweep.training.loop import train
-from lora_sweep.training.trial import Trial, build_trial
+from lora_sweep.sweep.stages import spec_of
+from lora_sweep.sweep.tree import Family, build_tree
+from lora_sweep.sweep.trial_log import TrialLog
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,8 @@ class TrialResult:
 
     record: TrialRecord
     folder: Path
+
+    fault: Exception | None = None  # what stopped it in this run
 
     @property
     def failed(self) -> bool:
@@ -52,181 +47,154 @@ class TrialResult:
 def run_trial(settings: Settings) -> TrialResult:
     """Train the trial that the settings ask for, go on with it, or find that it is done.
 
-    Raises SettingsError and DataError before anything is written; StoreError where the results folder cannot
-    be used. Any other fault of the training itself is recorded in trial.json.
+    Raises SettingsError, DataError and ModelError before anything of the trial is written,
+    StoreError where the results folder cannot be used. What stops the training itself is recorded
+    in trial.json; it is raised, save that a trial that diverges is a result. The first SIGINT or
+    SIGTERM while steps are taken lets the step end and saves it; then KeyboardInterrupt is raised.
     """
-    request = resolve_request(settings)
-    store = Store(Path(settings.results.dir))
+    problems = device_problems(settings) + tracker_problems(settings.tracker)
+    request = resolve_request(settings, problems)
+    (result,) = run_requests([request], Store(Path(settings.results.dir)))
+    if isinstance(result.fault, LoraSweepError):
+        raise result.fault
+    if result.fault is not None:
+        raise LoraSweepError(f"{request.name} failed: {result.record.error}") from result.fault
+    return result
+
+
+def run_requests(
+    requests: Sequence[TrialRequest], store: Store, group: str | None = None
+) -> list[TrialResult]:
+    """Train what is not settled yet; results in the order of the requests, equal ones repeated.
+
+    A trial that fails is recorded and the rest go on. `group` is the sweep's name for trackers.
+    Raises StoreError where the results folder cannot be used, and KeyboardInterrupt after the step
+    in which it was asked for.
+    """
     store.check_writable()
-    folder = store.trial(request.id).create()
-    with folder.lock(on_wait=lambda message: print(message, flush=True)):
-        record = folder.read_record()
-        if record is not None and record.state in (TrialState.done, TrialState.diverged):
-            return _looked_up(folder, record)
-        folder.remove_leftovers()
-        return _run_locked(request, store, folder, record)
+    by_id = {request.id: request for request in requests}
+    open_requests = {id_: r for id_, r in by_id.items() if not _settled(store, r, aloud=True)}
+    with interruptible() as interrupt:
+        run = _Job(open_requests, store, group, interrupt, _Bases())
+        run.run()
+    return [_result(store, request, run.faults.get(request.id)) for request in requests]
 
 
-def _looked_up(folder: TrialFolder, record: TrialRecord) -> TrialResult:
-    again = "" if record.state is TrialState.done else f"; remove {folder.path} to train it again"
-    print(f"{record.name}: already {record.state.value} ({record.error or folder.path}){again}")
-    return TrialResult(record, folder.path)
+def _settled(store: Store, request: TrialRequest, aloud: bool = False) -> bool:
+    folder = store.trial(request.id)
+    record = folder.read_record()
+    if record is None or not is_settled(folder, record, request.settings):
+        return False
+    if aloud and record.state is TrialState.done:
+        say(f"{record.name}: already done ({folder.path})")
+    elif aloud:
+        again = f"remove {folder.path} to train it again"
+        say(f"{record.name}: already {record.state.value} ({record.error}); {again}")
+    return True
 
 
-def _run_locked(
-    request: TrialRequest, store: Store, folder: TrialFolder, before: TrialRecord | None
-) -> TrialResult:
-    record = (before or TrialRecord(id=request.id)).with_(
-        name=request.name,
-        state=TrialState.running,
-        error=None,
-        versions=collect_versions(),
-        commit=find_commit(),
-    )
-    atomic_write(folder.config, settings_yaml(request.settings))
-    folder.write_record(record)
-    try:
-        with finish_the_step() as interrupt:
-            return _train(request, store, folder, record, interrupt)
-    except Diverged as error:
-        reason = f"{error}; {_rates(request.settings)}"
-        record = _latest(folder, record).with_(state=TrialState.diverged, error=reason)
-        folder.write_record(record)
-        closing_summary(record.name, f"diverged: {reason}", seconds=record.seconds)
-        return TrialResult(record, folder.path)
-    except (Exception, KeyboardInterrupt) as error:
-        # The one broad except of the project: whatever stopped a trial is recorded with it.
-        interrupted = isinstance(error, KeyboardInterrupt)
-        reason = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
-        state = TrialState.waiting if interrupted else TrialState.failed
-        with contextlib.suppress(LoraSweepError):  # a full disk takes no record either
-            folder.write_record(_latest(folder, record).with_(state=state, error=reason))
-        if not isinstance(error, LoraSweepError | KeyboardInterrupt):
-            traceback.print_exc()
-            raise LoraSweepError(f"{request.name} failed: {reason}") from error
-        raise
+def _result(store: Store, request: TrialRequest, fault: Exception | None) -> TrialResult:
+    folder = store.trial(request.id)
+    record = folder.read_record() or TrialRecord(request.id, name=request.name)
+    return TrialResult(record, folder.path, fault)
 
 
-def _latest(folder: TrialFolder, record: TrialRecord) -> TrialRecord:
-    return folder.read_record() or record
+class _Bases:
+    """The base of the last family: loaded once for all that follow and want the same."""
+
+    def __init__(self) -> None:
+        self._base: Base | None = None
+        self._of: tuple[Model, object] | None = None
+
+    def get(self, settings: Settings) -> Base:
+        """Raises ModelError."""
+        device = open_device(settings)
+        if self._base is None or self._of != (settings.model, device):
+            self._base = None  # first let go of the old one: two may not fit
+            self._base = load_base(settings.model, device)
+            self._of = (settings.model, device)
+        return self._base
 
 
-def _rates(settings: Settings) -> str:
-    rates = settings.optimizer
-    return f"optimizer={rates.name}, lr={rates.lr:g}, te_lr={rates.te_lr}, seed={settings.seed}"
+@dataclass
+class _Job:
+    requests: Mapping[str, TrialRequest]
+    store: Store
+    group: str | None
+    interrupt: Interrupt
+    bases: _Bases
+    faults: dict[str, Exception] = field(default_factory=dict)
 
+    def run(self) -> None:
+        """Train all families; last those that another process is working on now."""
+        families = build_tree(spec_of(request) for request in self.requests.values()).families
+        name, total = self._name(), sum(family.steps_in_tree for family in families)
+        with Progress(name, total) as progress:
+            before, held = 0, []
+            for family in families:
+                try:
+                    self._run_family(family.trials, progress, before, blocking=False)
+                    before += family.steps_in_tree
+                except LockHeld:
+                    held.append(family)
+            for family in held:
+                self._run_family(family.trials, progress, before, blocking=True)
+                before += family.steps_in_tree
 
-def _train(
-    request: TrialRequest,
-    store: Store,
-    folder: TrialFolder,
-    record: TrialRecord,
-    interrupt: Interrupt,
-) -> TrialResult:
-    settings = request.settings
-    base = load_base(settings.model, open_device(settings))
-    prepared = prepare(base, request, store)
-    trial = build_trial(
-        base,
-        settings,
-        prepared.items,
-        prepared.class_items,
-        request.max_train_steps,
-        prepared.text_identity,
-    )
-    with contextlib.ExitStack() as stack:
-        stack.callback(trial.close)
-        seconds = _resume(trial, folder)
-        metrics = stack.enter_context(MetricsWriter(folder.metrics, resume_step=trial.step))
-        tracker = _open_tracker(request, store, metrics)
-        outcome = _Outcome(tracker)
-        stack.push(outcome)
-        progress = Progress(request.name, request.max_train_steps, first_step=trial.step)
-        stack.enter_context(progress)
-        fp16 = base.dtype == torch.float16
-        recorder = Recorder(
-            metrics, tracker, progress, settings.train.log_every, seconds, overflow_is_skipped=fp16
+    def _name(self) -> str:
+        if len(self.requests) == 1:
+            return next(iter(self.requests.values())).name
+        return f"{len(self.requests)} trials"
+
+    def _run_family(
+        self, trials: Iterable[str], progress: Progress, before: int, *, blocking: bool
+    ) -> None:
+        with self._locked(sorted(trials), blocking):
+            # Somebody else may have trained some of them while we waited.
+            left = [
+                self.requests[trial]
+                for trial in trials
+                if not _settled(self.store, self.requests[trial], aloud=blocking)
+            ]
+            for family in build_tree(spec_of(request) for request in left).families:
+                self._train(family, progress, before)
+                before += family.steps_in_tree
+
+    @contextlib.contextmanager
+    def _locked(self, trials: Sequence[str], blocking: bool) -> Iterator[None]:
+        # In sorted order, so that two processes cannot wait for each other.
+        with contextlib.ExitStack() as stack:
+            for trial in trials:
+                folder = self.store.trial(trial).create()
+                stack.enter_context(folder.lock(blocking=blocking, on_wait=say))
+            yield
+
+    def _train(self, family: Family, progress: Progress, before: int) -> None:
+        requests = [self.requests[trial] for trial in family.trials]
+        settings = requests[0].settings
+        try:
+            base = self.bases.get(settings)
+            lora = isinstance(settings.te_mode, TeLora)
+            check_targets(base, settings.lora, text_encoders=lora)
+        except (ModelError, SettingsError) as error:
+            if len(self.requests) == 1:
+                raise
+            for request in requests:
+                TrialLog(request, self.store).note(TrialState.failed, str(error), name=request.name)
+                say(f"{request.name}: failed: {error}")
+            return
+        logs = {request.id: TrialLog(request, self.store, self.group) for request in requests}
+        run = FamilyRun(
+            family,
+            logs,
+            Live(base, prepare(base, requests[0], self.store)),
+            CheckpointIndex(self.store.trials()),
+            progress,
+            self.interrupt,
+            steps_before=before,
+            aloud=len(self.requests) > 1,
         )
-        finisher = Finisher(request, folder, prepared, recorder, tracker)
-        record = _loop(trial, base, finisher, recorder, folder, record, interrupt)
-        outcome.scores = record.scores
-    closing_summary(
-        record.name, "done", seconds=record.seconds, scores=record.scores, paths=finisher.paths()
-    )
-    return TrialResult(record, folder.path)
-
-
-def _loop(
-    trial: Trial,
-    base: Base,
-    finisher: Finisher,
-    recorder: Recorder,
-    folder: TrialFolder,
-    record: TrialRecord,
-    interrupt: Interrupt,
-) -> TrialRecord:
-    train_settings, evaluate = trial.settings.train, trial.settings.evaluate
-
-    def checkpoint() -> None:
-        recorder.flush()
-        recorder.metrics.sync()
-        tensors, meta = trial.snapshot()
-        meta["seconds"] = recorder.seconds
-        keep = train_settings.checkpoints_kept
-        save_checkpoint(folder.checkpoints, trial.step, tensors, meta, keep=keep)
-        folder.write_record(record.with_(steps=trial.step, seconds=recorder.seconds))
-
-    for result in train(trial, trial.max_train_steps):
-        recorder.add(result)
-        last = result.step == trial.max_train_steps
-        if evaluate.every and result.step % evaluate.every == 0 and not last:
-            finisher.evaluate(trial)
-        every = train_settings.checkpoint_every
-        if (every and result.step % every == 0 and not last) or interrupt.asked:
-            checkpoint()
-        if interrupt.asked:
-            raise KeyboardInterrupt
-    recorder.flush()
-    scores = finisher.evaluate(trial)
-    checkpoint()
-    finisher.export(trial, scores)
-    record = record.with_(
-        state=TrialState.done, steps=trial.step, seconds=recorder.seconds, scores=scores
-    )
-    folder.write_record(record)
-    return record
-
-
-def _resume(trial: Trial, folder: TrialFolder) -> float:
-    """Go on from the newest checkpoint, if there is one; returns the seconds trained before it."""
-    found = latest_checkpoint(folder.checkpoints)
-    if found is None:
-        return 0.0
-    step, tensors, meta = found
-    trial.restore(tensors, meta)
-    print(f"going on from step {step} of {trial.max_train_steps}", flush=True)
-    return float(meta["seconds"])
-
-
-def _open_tracker(request: TrialRequest, store: Store, metrics: MetricsWriter) -> Tracker:
-    settings = request.settings
-    config: dict[str, Any] = {**to_plain(settings), "trial_id": request.id}
-    return build_tracker(
-        settings.tracker,
-        trial_id=request.id,
-        name=request.name,
-        config=config,
-        folder=store.wandb,
-        history=metrics.kept,
-    )
-
-
-class _Outcome(contextlib.AbstractContextManager["_Outcome"]):
-    """Ends the tracker's run whatever happens, as failed if it was left by an error."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        self.tracker = tracker
-        self.scores: dict[str, float | None] = {}
-
-    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
-        self.tracker.finish(dict(self.scores), failed=kind is not None)
+        try:
+            run.run()
+        finally:
+            self.faults |= run.faults

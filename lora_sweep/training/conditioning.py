@@ -42,8 +42,8 @@ class Conditioner:
     def fix(self, cache: Cache | None = None, identity: str | None = None) -> None:
         """Encode every caption once; from now on they are looked up.
 
-        With a cache and an identity (of base, clip_skip and pooling: only for encoders that nothing has
-        trained), embeddings are shared with other trials.
+        With a cache and an identity (of base, clip_skip and pooling: only for encoders that nothing
+        has trained), embeddings are shared with other trials.
         """
         with self.base.at_hand(*self.base.text_encoders):
             embedded = [self._encode(caption, cache, identity) for caption in self.unique]

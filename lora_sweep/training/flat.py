@@ -1,7 +1,7 @@
 """Trained parameters of one group as views of one fp32 vector, and their gradients of another.
 
-Norms, clipping, copies and optimizer arithmetic then are a handful of operations whatever the number of
-tensors, with no wait for the device.
+Norms, clipping, copies and optimizer arithmetic then are a handful of operations whatever the
+number of tensors, with no wait for the device.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 class FlatGroup:
     """A named group of parameters with one learning rate and weight decay.
 
-    `vector` (P,) holds the values and `vector.grad` (P,) the gradients; the parameters are views of them, so
-    backward adds into the one and an optimizer step on the other moves them all.
+    `vector` (P,) holds the values and `vector.grad` (P,) the gradients; the parameters are views of
+    them, so backward adds into the one and an optimizer step on the other moves them all.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class FlatGroup:
 def clip_gradients(groups: Iterable[FlatGroup], max_norm: float | None) -> Tensor:
     """Scale all gradients so that their joint L2 norm is at most max_norm; returns the norm before.
 
-    As torch.nn.utils.clip_grad_norm_ over UNet and text parameters together (script lines 2326-2332).
+    As torch.nn.utils.clip_grad_norm_ over UNet and text parameters together (script lines
+    2326-2332).
     """
     groups = list(groups)
     norm = torch.linalg.vector_norm(

@@ -11,7 +11,9 @@ from lora_sweep.training.trial import Trial
 
 
 def train(trial: Trial, until_step: int) -> Iterator[StepResult]:
-    """Train until `until_step` optimizer steps are done, yielding each; freezes the text side at the pivot."""
+    """Train until `until_step` optimizer steps are done, yielding each; freezes the text side at
+    the pivot.
+    """
     predict = torch.compile(trial.base.unet) if trial.settings.train.compile else trial.base.unet
     while trial.step < until_step:
         if trial.step >= trial.pivot_step and not trial.text_frozen:

@@ -1,4 +1,6 @@
-"""The training objective: squared error of the prediction, weighted by timestep. Pure functions of tensors."""
+"""The training objective: squared error of the prediction, weighted by timestep. Pure functions of
+tensors.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ def signal_to_noise(alpha_bar_B: Tensor) -> Tensor:
 def min_snr_weight(alpha_bar_B: Tensor, gamma: float, prediction_type: str) -> Tensor:
     """Min-SNR weights (arXiv 2303.09556, section 3.4), shape (B,).
 
-    epsilon: min(SNR, gamma) / SNR. v: min(SNR, gamma) / (SNR + 1); the script has min(SNR, gamma) / SNR + 1.
+    epsilon: min(SNR, gamma) / SNR. v: min(SNR, gamma) / (SNR + 1); the script has min(SNR, gamma) /
+    SNR + 1.
     """
     snr = signal_to_noise(alpha_bar_B)
     clipped = snr.clamp(max=gamma)
@@ -35,8 +38,9 @@ def diffusion_loss(
 ) -> Tensor:
     """Mean weighted error of the subject's rows plus prior_weight times that of the class rows.
 
-    Class rows are the last `num_class_rows`, as in the script (lines 2294-2323): the two means are added, not
-    averaged, so that the subject counts as without prior preservation (arXiv 2208.12242, equation 2).
+    Class rows are the last `num_class_rows`, as in the script (lines 2294-2323): the two means are
+    added, not averaged, so that the subject counts as without prior preservation (arXiv 2208.12242,
+    equation 2).
     """
     error_B = squared_error(prediction_BCHW, target_BCHW)
     if weight_B is not None:
@@ -54,7 +58,9 @@ def loss_weights(
     num_class_rows: int,
     weight_class_rows: bool,
 ) -> Tensor | None:
-    """Weights of all rows, or None when none is weighted; class rows only where asked (script: never)."""
+    """Weights of all rows, or None when none is weighted; class rows only where asked (script:
+    never).
+    """
     if gamma is None:
         return None
     weight_B = min_snr_weight(alpha_bar_B, gamma, prediction_type)

@@ -14,10 +14,11 @@ GROWTH_INTERVAL = 2000
 
 
 class LossScale:
-    """Keeps fp16 gradients in range; does nothing, and never waits for the device, in other precisions.
+    """Keeps fp16 gradients in range; does nothing, and never waits for the device, in other
+    precisions.
 
-    As GradScaler: halved after a step whose gradients overflowed (that step is left out), doubled after 2,000
-    good steps in a row.
+    As GradScaler: halved after a step whose gradients overflowed (that step is left out), doubled
+    after 2,000 good steps in a row.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:

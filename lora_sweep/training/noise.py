@@ -1,7 +1,8 @@
 """The forward process: noise levels and targets. Pure functions of tensors.
 
-Letters as in DDPM (arXiv 2006.11239): x0 clean latents, eps noise, x_t noised latents, t timestep index,
-alpha_bar the cumulative product. Shapes: B batch, C channels, H, W latent size, T number of timesteps.
+Letters as in DDPM (arXiv 2006.11239): x0 clean latents, eps noise, x_t noised latents, t timestep
+index, alpha_bar the cumulative product. Shapes: B batch, C channels, H, W latent size, T number of
+timesteps.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ def velocity(x0_BCHW: Tensor, eps_BCHW: Tensor, alpha_bar_B: Tensor) -> Tensor:
 
 
 def noise_of_velocity(v_BCHW: Tensor, x_t_BCHW: Tensor, alpha_bar_B: Tensor) -> Tensor:
-    """eps = sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t: the noise that a predicted velocity implies."""
+    """eps = sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t: the noise that a predicted velocity
+    implies.
+    """
     a = alpha_bar_B.view(-1, 1, 1, 1)
     return a.sqrt() * v_BCHW + (1 - a).sqrt() * x_t_BCHW
 

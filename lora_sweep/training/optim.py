@@ -1,4 +1,6 @@
-"""The optimizers: built from settings, driven by one factor per step, saved as tensors and plain values."""
+"""The optimizers: built from settings, driven by one factor per step, saved as tensors and plain
+values.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class TrialOptimizer(Protocol):
         ...
 
     def final_weights(self) -> Any:
-        """Context in which parameters hold the weights to use: averaged ones for schedule-free methods."""
+        """Context in which parameters hold the weights to use: averaged ones for schedule-free
+        methods.
+        """
         ...
 
 
@@ -142,7 +146,7 @@ def _prodigy_plus(settings: ProdigyPlus, groups: Sequence[FlatGroup]) -> torch.o
         d_coef=settings.d_coef,
         d_limiter=settings.d_limiter,
         prodigy_steps=settings.prodigy_steps,
-        schedulefree_c=settings.schedulefree_c,
+        schedulefree_c=settings.schedulefree_c,  # type: ignore[arg-type]
         split_groups=settings.split_groups,
         use_speed=settings.use_speed,
         use_schedulefree=settings.use_schedulefree,

@@ -1,4 +1,6 @@
-"""Everything that is computed once before the first step: latents of all items, their sizes and captions."""
+"""Everything that is computed once before the first step: latents of all items, their sizes and
+captions.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ from lora_sweep.randomness import Stream
 class Items:
     """What is trained on, one row per item; one value, so that nothing can be paired wrongly.
 
-    `posterior_NCHW`: mean and deviation of each latent (N, 2C, h, w), fp32. `time_ids_N6`: sizes and crop.
-    `captions`: N texts with their abstractions still in them.
+    `posterior_NCHW`: mean and deviation of each latent (N, 2C, h, w), fp32. `time_ids_N6`: sizes
+    and crop. `captions`: N texts with their abstractions still in them.
     """
 
     posterior_NCHW: Tensor
@@ -45,7 +47,8 @@ def prepare_items(
 ) -> Items:
     """Latents of the given views of examples, from the cache where they are there.
 
-    The cache key is everything that a latent depends on: picture content, view, filter, VAE, its precision.
+    The cache key is everything that a latent depends on: picture content, view, filter, VAE, its
+    precision.
     """
     posteriors = []
     for index, (example, view) in enumerate(zip(examples, views, strict=True)):

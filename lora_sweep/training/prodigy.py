@@ -1,9 +1,11 @@
-"""Prodigy (arXiv 2306.06101, algorithm 4) on flat vectors: prodigyopt's arithmetic without its waits.
+"""Prodigy (arXiv 2306.06101, algorithm 4) on flat vectors: prodigyopt's arithmetic without its
+waits.
 
-prodigyopt asks the device for two numbers per tensor and step, and runs some twenty small kernels for each;
-here every quantity is a tensor and each group is one vector. What differs by intention: the numerator of the
-step-size estimate is kept per group, so that a group that leaves at the pivot takes its part of both numerator
-and denominator with it. (prodigyopt keeps moving a group whose rate is 0, and keeps its numerator.)
+prodigyopt asks the device for two numbers per tensor and step, and runs some twenty small kernels
+for each; here every quantity is a tensor and each group is one vector. What differs by intention:
+the numerator of the step-size estimate is kept per group, so that a group that leaves at the pivot
+takes its part of both numerator and denominator with it. (prodigyopt keeps moving a group whose
+rate is 0, and keeps its numerator.)
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ class Slots:
 
     @property
     def numbers(self) -> range:
-        """Slots of the rows; a row's draws depend on its slot, not on how steps are cut into batches."""
+        """Slots of the rows; a row's draws depend on its slot, not on how steps are cut into
+        batches.
+        """
         return range(self.first, self.first + len(self.instance))
 
 
@@ -151,7 +153,9 @@ def _timesteps(trial: Trial, step: int, slots: Slots) -> Tensor:
 
 @contextmanager
 def _dropout_seed(trial: Trial, step: int, slot: int) -> Iterator[None]:
-    """Dropout draws from the global generators, so those are seeded for this micro-step and put back."""
+    """Dropout draws from the global generators, so those are seeded for this micro-step and put
+    back.
+    """
     if not trial.settings.lora.dropout:
         yield
         return

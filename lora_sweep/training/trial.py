@@ -1,13 +1,18 @@
-"""The live state of one trial: what is trained, its optimizer, its step; building, freezing, saving, undoing it."""
+"""The live state of one trial: what is trained, its optimizer, its step; building, freezing,
+saving, undoing it.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lora_sweep.config.settings import Pivotal, PivotRounding, Settings, TeFull, TeLora
 from lora_sweep.data.cache import Cache
@@ -57,7 +62,9 @@ class Trial:
         return [g for g in self.groups.values() if not (g.name == TEXT and self.text_frozen)]
 
     def freeze_text(self) -> None:
-        """The pivot: the text side leaves the optimizer and every caption is encoded once more, for good."""
+        """The pivot: the text side leaves the optimizer and every caption is encoded once more, for
+        good.
+        """
         if TEXT in self.groups:
             self.optimizer.drop(TEXT)
             for parameter in self.groups[TEXT].tensors():
@@ -225,7 +232,12 @@ def _train_encoders(base: Base, undo: list[Callable[[], None]]) -> None:
     encoders = base.text_encoders
     for encoder in encoders:
         encoder.train()
-    undo.append(lambda: [encoder.eval() for encoder in encoders] and None)
+
+    def stop() -> None:
+        for encoder in encoders:
+            encoder.eval()
+
+    undo.append(stop)
 
 
 def _put_back(base: Base, originals: tuple[Any, Any]) -> None:
@@ -250,7 +262,8 @@ def _groups(
     if not groups:
         raise SettingsError(
             [f"optimizer.lr is {chosen.lr} and optimizer.te_lr is {chosen.te_lr} with "
-             f"te_mode={settings.te_mode.name}: nothing would be trained; one that trains must be > 0"]
+             f"te_mode={settings.te_mode.name}: nothing would be trained; "
+             "one that trains must be > 0"]
         )  # fmt: skip
     return groups
 
@@ -271,9 +284,26 @@ def _pivot(settings: Settings, num_pictures: int, num_class: int, max_train_step
 def _checkpoint_gradients(base: Base, text: bool, undo: list[Callable[[], None]]) -> None:
     base.unet.enable_gradient_checkpointing()
     undo.append(base.unet.disable_gradient_checkpointing)
-    for encoder in base.text_encoders if text else ():
-        encoder.gradient_checkpointing_enable({"use_reentrant": False})
-        undo.append(encoder.gradient_checkpointing_disable)
+    if text:
+        # Not by the encoders' own methods: those leave hooks behind that keep the base from being
+        # copied.
+        layers = [
+            layer
+            for encoder in base.text_encoders
+            for layer in encoder.modules()
+            if isinstance(layer, GradientCheckpointingLayer)
+        ]
+        for layer in layers:
+            layer._gradient_checkpointing_func = partial(  # type: ignore[assignment]
+                checkpoint, use_reentrant=False
+            )
+        _set_checkpointing(layers, True)
+        undo.append(lambda: _set_checkpointing(layers, False))
+
+
+def _set_checkpointing(layers: Sequence[GradientCheckpointingLayer], enabled: bool) -> None:
+    for layer in layers:
+        layer.gradient_checkpointing = enabled
 
 
 def caption_rows(items: Items, instance: Sequence[int], classes: Sequence[int]) -> list[int]:

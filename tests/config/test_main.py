@@ -125,7 +125,7 @@ def test_an_error_of_training_exits_with_1_and_its_message(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    trained.error = Diverged(step=7, loss=float("nan"))
+    trained.error = Diverged(step=7, what="loss", value=float("nan"))
     assert status(monkeypatch, tmp_path) == 1
     assert "the loss is nan at step 7" in capsys.readouterr().err
 

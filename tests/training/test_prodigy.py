@@ -151,7 +151,8 @@ def test_a_dropped_group_never_moves_again() -> None:
 
 
 def test_a_dropped_group_takes_its_part_of_numerator_and_denominator_along() -> None:
-    """The oracle is prodigyopt over the first group alone, given its own part of the joint state."""
+    """The oracle is prodigyopt over the first group alone, given its own part of the joint state.
+    """
     c = Prodigy(weight_decay=0.0)
     ours, theirs = fresh_parameters(), fresh_parameters()
     flat = FlatProdigy(flat_groups(ours, 1.0, 0.0), c)

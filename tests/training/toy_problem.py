@@ -1,4 +1,5 @@
-"""A problem in miniature for optimizers: tensors of several shapes, one of them zero, in two groups.
+"""A problem in miniature for optimizers: tensors of several shapes, one of them zero, in two
+groups.
 
 Its loss is quadratic with data that change at each step: rounding is not amplified, so that two
 implementations of one formula stay together for hundreds of steps.

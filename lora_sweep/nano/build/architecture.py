@@ -1,8 +1,10 @@
-"""The modules of the embedded base: SDXL's classes and wiring at a size that a laptop CPU trains in an hour.
+"""The modules of the embedded base: SDXL's classes and wiring at a size that a laptop CPU trains in
+an hour.
 
-Compared with SDXL: 64 px pictures, VAE factor 4 in place of 8, one layer per block, two UNet levels in place of
-three, text widths 64 and 96 in place of 768 and 1280. Everything else is as in
-stabilityai/stable-diffusion-xl-base-1.0: penultimate text layers, size and crop conditioning, the noise schedule.
+Compared with SDXL: 64 px pictures, VAE factor 4 in place of 8, one layer per block, two UNet levels
+in place of three, text widths 64 and 96 in place of 768 and 1280. Everything else is as in
+stabilityai/stable-diffusion-xl-base-1.0: penultimate text layers, size and crop conditioning, the
+noise schedule.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ def build_vae() -> AutoencoderKL:
     return AutoencoderKL(
         in_channels=3,
         out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 32, 48),
+        down_block_types=("DownEncoderBlock2D",) * 3,  # type: ignore[arg-type]
+        up_block_types=("UpDecoderBlock2D",) * 3,  # type: ignore[arg-type]
+        block_out_channels=(16, 32, 48),  # type: ignore[arg-type]
         layers_per_block=1,
         latent_channels=4,
         norm_num_groups=8,
@@ -50,8 +52,9 @@ def build_unet() -> UNet2DConditionModel:
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=(64, 96),
         layers_per_block=1,
-        transformer_layers_per_block=(1, 1),
-        attention_head_dim=(2, 3),  # diffusers' name for the number of heads
+        transformer_layers_per_block=(1, 1),  # type: ignore[arg-type]
+        # diffusers' name for the number of heads
+        attention_head_dim=(2, 3),  # type: ignore[arg-type]
         cross_attention_dim=TEXT_1 + TEXT_2,
         use_linear_projection=True,
         norm_num_groups=16,
@@ -72,8 +75,8 @@ def _text_config(tokenizer: CLIPTokenizer, width: int, layers: int, act: str) ->
         max_position_embeddings=77,
         hidden_act=act,
         bos_token_id=0,
-        # As in SDXL's own configs: 2 is not the tokenizer's end of text. Readers of this value fall back to
-        # the position of the highest id, so pooling here is what it is in SDXL.
+        # As in SDXL's own configs: 2 is not the tokenizer's end of text. Readers of this value fall
+        # back to the position of the highest id, so pooling here is what it is in SDXL.
         eos_token_id=2,
         pad_token_id=1,
     )
@@ -119,7 +122,7 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
 
 def text_tower(clip: CLIPModel) -> CLIPTextModelWithProjection:
     """CLIP's text tower as SDXL's second text encoder."""
-    tower = CLIPTextModelWithProjection(clip.config.text_config)
+    tower = CLIPTextModelWithProjection(clip.config.text_config)  # type: ignore[arg-type]
     tower.text_model.load_state_dict(clip.text_model.state_dict())
     tower.text_projection.load_state_dict(clip.text_projection.state_dict())
     return tower

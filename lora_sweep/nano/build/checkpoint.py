@@ -1,4 +1,6 @@
-"""Resumable building: a stage saves its modules, optimizer and step as safetensors and goes on from there."""
+"""Resumable building: a stage saves its modules, optimizer and step as safetensors and goes on from
+there.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def hash_to_seed(text: str) -> int:
 
 
 class StageState:
-    """What a building stage needs to go on after a kill: modules, one AdamW, running averages, the step."""
+    """What a building stage needs to go on after a kill: modules, one AdamW, running averages, the
+    step.
+    """
 
     def __init__(
         self, folder: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer

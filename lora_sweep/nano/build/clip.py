@@ -1,4 +1,6 @@
-"""Contrastive learning of the text encoders: a small CLIP, and the first encoder against the same image tower."""
+"""Contrastive learning of the text encoders: a small CLIP, and the first encoder against the same
+image tower.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def train_clip(
     seed: int,
     report: Callable[[int, int, dict[str, float]], None],
 ) -> tuple[CLIPModel, CLIPTextModelWithProjection]:
-    """Train CLIP and the first text encoder together on picture-caption pairs (arXiv 2103.00020, figure 3)."""
+    """Train CLIP and the first text encoder together on picture-caption pairs (arXiv 2103.00020,
+    figure 3).
+    """
     torch.manual_seed(seed + 1)
     clip = architecture.build_clip(tokenizer)
     encoder_1 = architecture.build_text_encoder(tokenizer)
@@ -110,6 +114,8 @@ def tokenise(tokenizer: CLIPTokenizer, captions: list[list[str]]) -> Tensor:
 
 
 def trim(ids_BL: Tensor) -> Tensor:
-    """Drop positions after the last text's end: causal attention makes them irrelevant to the pooled state."""
+    """Drop positions after the last text's end: causal attention makes them irrelevant to the
+    pooled state.
+    """
     ends = ids_BL.argmax(dim=-1)
     return ids_BL[:, : int(ends.max()) + 1]

@@ -24,7 +24,9 @@ SHARD = 1000
 
 @dataclass(frozen=True)
 class Corpus:
-    """`pictures` is uint8 (N, 64, 64, 3); `geometry` int (N, 4): original height and width, crop top and left."""
+    """`pictures` is uint8 (N, 64, 64, 3); `geometry` int (N, 4): original height and width, crop
+    top and left.
+    """
 
     pictures: np.ndarray
     captions: list[list[str]]
@@ -82,7 +84,9 @@ def _captions(scene: Scene, rng: random.Random) -> list[str]:
 
 
 def smooth_fields(count: int, generator_seed: int) -> np.ndarray:
-    """Random smooth colour fields, uint8 (count, 64, 64, 3), so that the VAE knows colours beyond the world's."""
+    """Random smooth colour fields, uint8 (count, 64, 64, 3), so that the VAE knows colours beyond
+    the world's.
+    """
     rng = np.random.default_rng(generator_seed)
     from PIL import Image
 

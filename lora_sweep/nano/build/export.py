@@ -14,9 +14,11 @@ from lora_sweep.nano.build.unet import Parts
 
 
 def export_base(parts: Parts, clip: CLIPModel, folder: Path) -> None:
-    """Write the pipeline folder and, beside its parts, `clip/`: the CLIP whose text tower is the second encoder.
+    """Write the pipeline folder and, beside its parts, `clip/`: the CLIP whose text tower is the
+    second encoder.
 
-    Weights are rounded to fp16, which halves the folder; `from_pretrained` widens them to fp32 again.
+    Weights are rounded to fp16, which halves the folder; `from_pretrained` widens them to fp32
+    again.
     """
     pipeline = StableDiffusionXLPipeline(
         vae=parts.vae,
@@ -25,7 +27,7 @@ def export_base(parts: Parts, clip: CLIPModel, folder: Path) -> None:
         tokenizer=parts.tokenizer,
         tokenizer_2=parts.tokenizer_2,
         unet=parts.unet,
-        scheduler=architecture.build_scheduler(),
+        scheduler=architecture.build_scheduler(),  # type: ignore[arg-type]
         force_zeros_for_empty_prompt=True,
         add_watermarker=False,
     )
@@ -43,17 +45,25 @@ def export_base(parts: Parts, clip: CLIPModel, folder: Path) -> None:
             module.float().load_state_dict(copies[name])
     half = CLIPModel(clip.config)
     half.load_state_dict(clip.state_dict())
-    half.to(torch.float16).save_pretrained(folder / "clip")
+    half.half().save_pretrained(folder / "clip")
     parts.tokenizer.save_pretrained(str(folder / "clip"))
     CLIPImageProcessorPil(
         size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
     ).save_pretrained(folder / "clip")
-    _forget_local_paths(folder)
+    _tidy_configs(folder)
 
 
-def _forget_local_paths(folder: Path) -> None:
-    """Drop the `_name_or_path` of configs: it names the machine that built them."""
+def _tidy_configs(folder: Path) -> None:
+    """Drop `_name_or_path`, which names the machine that built them, and ask for fp32 when loading.
+
+    transformers loads a model in the precision that its config names, diffusers in fp32: without
+    this the text encoders of a pipeline would be fp16 beside an fp32 UNet.
+    """
     for path in folder.rglob("*.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and content.pop("_name_or_path", None) is not None:
-            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        if not isinstance(content, dict) or not ({"_name_or_path", "dtype"} & set(content)):
+            continue
+        content.pop("_name_or_path", None)
+        if "dtype" in content:
+            content["dtype"] = "float32"
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,9 @@ def vae_psnr(vae: AutoencoderKL, pictures: np.ndarray) -> float:
     total = 0.0
     for start in range(0, len(pictures), 50):
         x = to_pixels(pictures[start : start + 50])
-        y = vae.decode(vae.encode(x).latent_dist.mean).sample.clamp(-1, 1)
+        encoded: Any = vae.encode(x)
+        decoded: Any = vae.decode(encoded.latent_dist.mean)
+        y = decoded.sample.clamp(-1, 1)
         total += float((y - x).square().mean(dim=(1, 2, 3)).sum())
     return psnr(total / len(pictures))
 
@@ -84,7 +87,9 @@ def _article(noun: str) -> str:
 
 
 def emoji_accuracy(base: Path, count: int = EMOJI_PROMPTS) -> tuple[float, float]:
-    """Shares of samples whose background and body colour are the prompt's, over held-out combinations."""
+    """Shares of samples whose background and body colour are the prompt's, over held-out
+    combinations.
+    """
     scenes = heldout_emoji(count, SEED)
     prompts = [emoji_prompt(scene) for scene in scenes]
     pictures = sample(base, prompts, seed=SEED)

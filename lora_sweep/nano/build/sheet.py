@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ PROMPTS = (
     "a yellow emoji with open hands on a white background, soft shading",
     "a cool blue bear emoji on an orange background",
     "a red circle above a blue square on a white background",
-    "a portrait of a woman with long red hair and round glasses, wearing a blue shirt, on a grey background",
+    "a portrait of a woman with long red hair and round glasses, wearing a blue shirt, "
+    "on a grey background",
     "a photo of a smiling man with short black hair and a beard in a green sweater, at the beach",
     "a web page about cats with a blue header, a left sidebar and three columns",
     "a retro web page about music with a black header and a tiled background",
@@ -38,11 +40,11 @@ def sample(
         generators = [
             torch.Generator().manual_seed(seed + start + offset) for offset in range(len(part))
         ]
-        result = pipeline(
+        result: Any = pipeline(
             part, num_inference_steps=steps, guidance_scale=guidance, generator=generators,
             output_type="np",
-        ).images  # fmt: skip
-        pictures.append((result * 255).round().astype(np.uint8))
+        )  # fmt: skip
+        pictures.append((result.images * 255).round().astype(np.uint8))
     return np.concatenate(pictures)
 
 

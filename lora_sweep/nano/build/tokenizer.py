@@ -1,4 +1,6 @@
-"""A small CLIP tokenizer: byte-level BPE, so any text encodes, with merges learned from the world's captions."""
+"""A small CLIP tokenizer: byte-level BPE, so any text encodes, with merges learned from the world's
+captions.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ CLIP_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 def learn_merges(captions: Iterable[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Learn BPE merges; the vocabulary is CLIP's order: bytes, bytes at a word's end, merges, start, end.
+    """Learn BPE merges; the vocabulary is CLIP's order: bytes, bytes at a word's end, merges,
+    start, end.
 
     The end of text has the highest id, which is what CLIP's pooling looks for.
     """
@@ -48,10 +51,15 @@ def learn_merges(captions: Iterable[str]) -> tuple[dict[str, int], list[tuple[st
 
 
 def build_tokenizers(captions: Iterable[str], folder: Path) -> None:
-    """Write both tokenizers; as in SDXL, the first pads with the end of text and the second with "!"."""
+    """Write both tokenizers; as in SDXL, the first pads with the end of text and the second with
+    "!".
+    """
     vocabulary, merges = learn_merges(captions)
     for name, pad in (("tokenizer", END), ("tokenizer_2", "!")):
         tokenizer = CLIPTokenizer(
-            vocab=vocabulary, merges=merges, model_max_length=77, pad_token=pad
+            vocab=vocabulary,
+            merges=merges,  # type: ignore[arg-type]
+            model_max_length=77,
+            pad_token=pad,
         )
         tokenizer.save_pretrained(str(folder / name))

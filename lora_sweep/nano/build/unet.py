@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -18,7 +19,7 @@ from lora_sweep.nano.build.clip import tokenise
 from lora_sweep.nano.build.corpus import Corpus
 from lora_sweep.nano.build.vae import to_pixels
 
-STEPS = 8000
+STEPS = 5000
 BATCH = 32
 PEAK_LR = 1.2e-3
 ENCODER_LR = 0.2  # of the UNet's: the encoder already knows the words
@@ -69,7 +70,8 @@ def train_unet(
     ids = (tokenise(parts.tokenizer, corpus.captions), tokenise(parts.tokenizer_2, corpus.captions))
     empty = tuple(tokenise(t, [[""]])[0, 0] for t in (parts.tokenizer, parts.tokenizer_2))
     geometry = torch.from_numpy(corpus.geometry)
-    alphas = DDPMScheduler.from_config(architecture.build_scheduler().config).alphas_cumprod
+    schedule: Any = DDPMScheduler.from_config(architecture.build_scheduler().config)
+    alphas = schedule.alphas_cumprod
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     while state.step < STEPS:
         generator = step_generator(seed, "unet", state.step)
@@ -108,8 +110,9 @@ def encode_corpus(vae: AutoencoderKL, corpus: Corpus) -> Tensor:
     """Scaled latent mean and deviation (N, 8, 16, 16) in half precision."""
     rows = []
     for start in range(0, len(corpus.pictures), 64):
-        posterior = vae.encode(to_pixels(corpus.pictures[start : start + 64])).latent_dist
-        both = torch.cat([posterior.mean, posterior.std], dim=1) * vae.config.scaling_factor
+        encoded: Any = vae.encode(to_pixels(corpus.pictures[start : start + 64]))
+        posterior = encoded.latent_dist
+        both = torch.cat([posterior.mean, posterior.std], dim=1) * vae.config["scaling_factor"]
         rows.append(both.half())
     return torch.cat(rows)
 
@@ -164,7 +167,9 @@ def noise_loss(parts: Parts, batch: Batch, alphas: Tensor, generator: torch.Gene
 
 
 def encode_ids(parts: Parts, ids_1_BL: Tensor, ids_2_BL: Tensor) -> tuple[Tensor, Tensor]:
-    """Penultimate states of both encoders (B, L, D1 + D2) and the pooled vector (B, P); the second is frozen."""
+    """Penultimate states of both encoders (B, L, D1 + D2) and the pooled vector (B, P); the second
+    is frozen.
+    """
     states_1 = parts.text_encoder(ids_1_BL, output_hidden_states=True).hidden_states[-2]
     with torch.no_grad():
         second = parts.text_encoder_2(ids_2_BL, output_hidden_states=True)

@@ -1,9 +1,12 @@
-"""The VAE: reconstruction of world pictures and smooth colour fields, with a slight pull to a unit Gaussian."""
+"""The VAE: reconstruction of world pictures and smooth colour fields, with a slight pull to a unit
+Gaussian.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -31,7 +34,9 @@ def train_vae(
     seed: int,
     report: Callable[[int, int, dict[str, float]], None],
 ) -> AutoencoderKL:
-    """Train on uint8 pictures (N, 64, 64, 3); returns the averaged weights, latents scaled to unit variance."""
+    """Train on uint8 pictures (N, 64, 64, 3); returns the averaged weights, latents scaled to unit
+    variance.
+    """
     torch.manual_seed(seed)
     vae, average = architecture.build_vae(), architecture.build_vae()
     average.load_state_dict(vae.state_dict())
@@ -42,8 +47,10 @@ def train_vae(
     while state.step < STEPS:
         generator = step_generator(seed, "vae", state.step)
         x_BCHW = draw_pixels(pictures, state.step < CROP_STEPS, generator)
-        posterior = vae.encode(x_BCHW).latent_dist
-        y_BCHW = vae.decode(posterior.sample(generator=generator)).sample
+        encoded: Any = vae.encode(x_BCHW)
+        posterior = encoded.latent_dist
+        decoded: Any = vae.decode(posterior.sample(generator=generator))
+        y_BCHW = decoded.sample
         loss, mse = reconstruction_loss(y_BCHW, x_BCHW)
         loss = loss + KL_WEIGHT * posterior.kl().mean()
         optimizer.zero_grad(set_to_none=True)
@@ -77,7 +84,9 @@ def draw_pixels(pictures: np.ndarray, crop: bool, generator: torch.Generator) ->
 
 
 def reconstruction_loss(y_BCHW: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared error, plus the squared error of local differences so that edges stay sharp; and the plain MSE."""
+    """Squared error, plus the squared error of local differences so that edges stay sharp; and the
+    plain MSE.
+    """
     mse = F.mse_loss(y_BCHW, x_BCHW)
     edges = F.mse_loss(y_BCHW.diff(dim=-1), x_BCHW.diff(dim=-1))
     edges = edges + F.mse_loss(y_BCHW.diff(dim=-2), x_BCHW.diff(dim=-2))
@@ -96,7 +105,7 @@ def set_scaling(vae: AutoencoderKL, pictures: np.ndarray) -> AutoencoderKL:
 def encode_means(vae: AutoencoderKL, pictures: np.ndarray, batch: int = 64) -> Tensor:
     """Posterior means (N, 4, 16, 16), unscaled."""
     means = [
-        vae.encode(to_pixels(pictures[i : i + batch])).latent_dist.mean
+        cast(Any, vae.encode(to_pixels(pictures[i : i + batch]))).latent_dist.mean
         for i in range(0, len(pictures), batch)
     ]
     return torch.cat(means)

@@ -1,0 +1,146 @@
+"""How a sweep stands: its trials and what varies among them, as table, CSV and JSON. No torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lora_sweep.config import to_plain
+from lora_sweep.config.settings import Settings
+from lora_sweep.files import atomic_write, to_json
+from lora_sweep.results.card import flatten
+from lora_sweep.results.progress import standard_console
+from lora_sweep.results.store import SweepFolder
+from lora_sweep.results.trial_record import TrialRecord, TrialState
+
+FORMAT = 1
+WIDTH_OF_A_LOG = 240
+LOWER_IS_BETTER = ("val_loss", "fit_loss")
+"""Measures that the table may be sorted by; the first that any trial has decides."""
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One trial as it was asked for, and what became of it."""
+
+    overrides: Sequence[str]
+    settings: Settings
+    record: TrialRecord
+
+
+def varied_settings(rows: Sequence[SweepRow]) -> list[dict[str, Any]]:
+    """Of each trial, the settings that are not the same in all; what it has not got is absent."""
+    flat = [flatten(to_plain(row.settings)) for row in rows]
+    names = dict.fromkeys(name for values in flat for name in values)
+    varied = [
+        name
+        for name in names
+        if len({repr(values.get(name, ...)) for values in flat}) > 1
+        # A choice's name tells as much as the details that come with it.
+        and not _comes_with_a_choice(name, flat)
+    ]
+    return [{name: values[name] for name in varied if name in values} for values in flat]
+
+
+def _comes_with_a_choice(name: str, flat: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the value of a setting follows from the `name` chosen for its section."""
+    section = name.rpartition(".")[0]
+    choice = f"{section}.name"
+    if not section or name == choice or any(choice not in values for values in flat):
+        return False
+    seen: dict[Any, set[str]] = {}
+    for values in flat:
+        seen.setdefault(values[choice], set()).add(repr(values.get(name, ...)))
+    return len(seen) > 1 and all(len(found) == 1 for found in seen.values())
+
+
+def write_summary(folder: SweepFolder, rows: Sequence[SweepRow]) -> None:
+    """Write sweep.json (trials in the order asked for) and summary.csv; raises StoreError."""
+    varied = varied_settings(rows)
+    trials = [
+        {"id": row.record.id, "overrides": list(row.overrides), "varied": values}
+        for row, values in zip(rows, varied, strict=True)
+    ]
+    content = {"format": FORMAT, "trials": trials}
+    atomic_write(folder.sweep, to_json(content, indent=2) + "\n")
+    atomic_write(folder.summary, _csv(rows, varied))
+
+
+def _csv(rows: Sequence[SweepRow], varied: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for values in varied for name in values))
+    scores = _score_names(rows)
+    buffer = io.StringIO()
+    fixed = ["id", "name", "state", "steps", "seconds", "seconds_shared"]
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*fixed, *names, *scores, "error"])
+    for row, values in zip(rows, varied, strict=True):
+        record = row.record
+        writer.writerow(
+            [
+                record.id,
+                record.name,
+                record.state.value,
+                record.steps,
+                f"{record.seconds:.1f}",
+                f"{record.seconds_shared:.1f}",
+                *(_cell(values.get(name)) for name in names),
+                *(_cell(record.scores.get(score)) for score in scores),
+                record.error or "",
+            ]
+        )
+    return buffer.getvalue()
+
+
+def print_table(rows: Sequence[SweepRow], console: Console | None = None) -> None:
+    """The trials, best first by the first measure there is; those without a result last."""
+    varied, scores = varied_settings(rows), _score_names(rows)
+    names = list(dict.fromkeys(name for values in varied for name in values))
+    key = next((score for score in LOWER_IS_BETTER if score in scores), None)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("trial", *names, "state", "steps", "seconds", *scores):
+        table.add_column(Text(name), no_wrap=True)
+    order = sorted(range(len(rows)), key=lambda index: _rank(rows[index].record, key, index))
+    for index in order:
+        record = rows[index].record
+        cells = [
+            record.id,
+            *(_cell(varied[index].get(name)) for name in names),
+            record.state.value,
+            str(record.steps),
+            f"{record.seconds:.0f}",
+            *(_score(record.scores.get(score)) for score in scores),
+        ]
+        # As Text: values may come from a user, and rich reads markup.
+        table.add_row(*(Text(cell) for cell in cells))
+    out = console or standard_console()
+    if not out.is_terminal:
+        out.width = WIDTH_OF_A_LOG  # rich takes 80 columns, and would cut names short
+    out.print(table)
+    for row in rows:
+        if row.record.state is not TrialState.done and row.record.error:
+            out.print(Text(f"{row.record.id}: {row.record.state.value}: {row.record.error}"))
+
+
+def _rank(record: TrialRecord, key: str | None, index: int) -> tuple[bool, float, int]:
+    value = record.scores.get(key) if key is not None else None
+    done = record.state is TrialState.done
+    return (not done or value is None, value if done and value is not None else 0.0, index)
+
+
+def _score_names(rows: Sequence[SweepRow]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row.record.scores))
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)

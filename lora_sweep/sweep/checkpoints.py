@@ -1,0 +1,57 @@
+"""Checkpoints as addresses of states: whichever trial wrote one, all that share its stage may use
+it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from lora_sweep.results.checkpoint import checkpoint_steps, load_checkpoint
+from lora_sweep.results.store import TrialFolder
+from lora_sweep.sweep.tree import Segment
+
+
+@dataclass(frozen=True)
+class FoundCheckpoint:
+    """A state on disk: after `step` steps, the last of them in the stage `key`."""
+
+    key: str
+    step: int
+    folder: TrialFolder
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values; raises CorruptCheckpoint."""
+        return load_checkpoint(self.folder.checkpoints, self.step)
+
+
+class CheckpointIndex:
+    """The checkpoints of some trials, by stage."""
+
+    def __init__(self, folders: Iterable[TrialFolder]) -> None:
+        self._by_key: dict[str, dict[int, FoundCheckpoint]] = {}
+        for folder in folders:
+            for step in checkpoint_steps(folder.checkpoints):
+                key = _stage_key(folder, step)
+                if key is not None:
+                    found = FoundCheckpoint(key, step, folder)
+                    self._by_key.setdefault(key, {}).setdefault(step, found)
+
+    def latest(self, segment: Segment) -> FoundCheckpoint | None:
+        """The state furthest into a segment; one at its start belongs to the segment before."""
+        found = self._by_key.get(segment.key, {})
+        steps = [step for step in found if segment.start < step <= segment.stop]
+        return found[max(steps)] if steps else None
+
+
+def _stage_key(folder: TrialFolder, step: int) -> str | None:
+    # Only the small file is read here; it is checked against its hash when the state is loaded.
+    try:
+        meta = json.loads((folder.checkpoint(step) / "state.json").read_bytes())["meta"]
+        return str(meta["stage"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,63 @@
+"""Whether what is asked for is on disk already. No torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lora_sweep.config import to_plain
+from lora_sweep.config.settings import Evaluate, Pivotal, Settings, TeFull
+from lora_sweep.results.checkpoint import checkpoint_steps
+from lora_sweep.results.store import TrialFolder
+from lora_sweep.results.trial_record import TrialRecord, TrialState
+
+CADENCE = ("every", "batch_size")
+"""Evaluation settings that leave what a finished trial holds as it is."""
+
+
+def settings_yaml(settings: Settings) -> str:
+    """The full resolved settings as config.yaml keeps them."""
+    return yaml.safe_dump(to_plain(settings), sort_keys=False, allow_unicode=True)
+
+
+def is_settled(folder: TrialFolder, record: TrialRecord | None, settings: Settings) -> bool:
+    """Whether there is nothing to do: the trial diverged, or is done with every file asked for.
+
+    Other validation pictures, another results.name or a lost file are made from the last
+    checkpoint; where that is gone too, a trial whose adapter is still there is left as it is.
+    """
+    if record is None or record.state not in (TrialState.done, TrialState.diverged):
+        return False
+    if record.state is TrialState.diverged:
+        return True
+    if not folder.diffusers_weights.is_file():
+        return False
+    complete = all(path.is_file() for path in _exported(folder, settings))
+    if complete and not _asks_for_other_measures(folder, settings.evaluate):
+        return True
+    return record.steps not in checkpoint_steps(folder.checkpoints)
+
+
+def _exported(folder: TrialFolder, settings: Settings) -> list[Any]:
+    name = settings.results.name
+    paths = [folder.kohya_weights(name), folder.card]
+    if isinstance(settings.te_mode, Pivotal):
+        paths.append(folder.embeddings(name))
+    if isinstance(settings.te_mode, TeFull):
+        paths += [folder.text_encoder, folder.text_encoder_2]
+    return paths
+
+
+def _asks_for_other_measures(folder: TrialFolder, asked: Evaluate) -> bool:
+    try:
+        had = dict(yaml.safe_load(folder.config.read_text(encoding="utf-8"))["evaluate"])
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return True
+    wanted = to_plain(asked)
+    for name in CADENCE:
+        had.pop(name, None)
+        wanted.pop(name)
+    if not asked.prompts:  # then how pictures are drawn does not matter, and old ones may stay
+        return bool(asked.loss_timesteps) and asked.loss_timesteps != had.get("loss_timesteps")
+    return had != wanted

@@ -1,0 +1,160 @@
+"""Loading a base: what comes out, and what is refused with the setting named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from safetensors.torch import load_file
+
+from lora_sweep.config.settings import Model, Precision
+from lora_sweep.errors import ModelError
+from lora_sweep.model.base import Base, load_base
+from lora_sweep.nano import WEIGHTS
+
+CPU = torch.device("cpu")
+Edit = Callable[[Path], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the embedded base, to be spoilt."""
+    return Path(shutil.copytree(WEIGHTS, tmp_path / "base"))
+
+
+def refusal(**settings: object) -> str:
+    with pytest.raises(ModelError) as found:
+        load_base(Model(**settings), CPU)  # type: ignore[arg-type]
+    return str(found.value)
+
+
+def edit_json(file: Path, **values: object) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def test_every_part_is_frozen_in_eval_mode_and_in_the_asked_precision(base: Base) -> None:
+    for module in (base.unet, base.vae, *base.text_encoders):
+        assert not module.training
+        assert not any(p.requires_grad for p in module.parameters())
+        assert {p.dtype for p in module.parameters()} == {torch.float32}
+    assert base.prediction_type == "epsilon" and base.vae_factor == 4
+
+
+def test_a_vae_of_another_precision_is_read_in_it_not_rounded_first() -> None:
+    base = load_base(Model(precision=Precision.bf16), CPU)
+    for module in (base.unet, *base.text_encoders):
+        assert {p.dtype for p in module.parameters()} == {torch.bfloat16}
+    stored = load_file(WEIGHTS / "vae" / "diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(stored[name], p) for name, p in base.vae.state_dict().items())
+    narrow = load_base(Model(vae_precision=Precision.bf16), CPU)
+    assert {p.dtype for p in narrow.vae.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in narrow.unet.parameters()} == {torch.float32}
+
+
+def test_another_vae_takes_the_place_of_the_bases_own(base: Base, folder: Path) -> None:
+    edit_json(folder / "vae" / "config.json", scaling_factor=0.5)
+    other = load_base(Model(vae=str(folder / "vae")), CPU)
+    assert other.vae.config.scaling_factor == 0.5 != base.vae.config.scaling_factor
+
+
+def test_what_the_base_predicts_is_read_from_its_scheduler(folder: Path) -> None:
+    edit_json(folder / "scheduler" / "scheduler_config.json", prediction_type="v_prediction")
+    assert load_base(Model(path=str(folder)), CPU).prediction_type == "v_prediction"
+
+
+def test_a_place_that_is_not_there_is_refused() -> None:
+    for path in ("/no/such/folder", "no-such-owner/no-such-model", "nowhere"):
+        message = refusal(path=path)
+        assert message.startswith(f"model.path is {path!r}: ")
+        assert "allowed: a diffusers SDXL folder" in message
+
+
+def test_a_folder_that_is_no_pipeline_is_refused(tmp_path: Path) -> None:
+    message = refusal(path=str(tmp_path))
+    assert f"model.path is '{tmp_path}': the folder has no model_index.json" in message
+
+
+def stable_diffusion_1(folder: Path) -> None:
+    edit_json(folder / "model_index.json", _class_name="StableDiffusionPipeline")
+
+
+def not_json(folder: Path) -> None:
+    (folder / "model_index.json").write_text("{")
+
+
+def without_unet_weights(folder: Path) -> None:
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+
+
+def cut_short(part: str, name: str) -> Edit:
+    def edit(folder: Path) -> None:
+        file = folder / part / name
+        file.write_bytes(file.read_bytes()[:-1000])
+
+    return edit
+
+
+def unet_without_sizes(folder: Path) -> None:
+    shutil.rmtree(folder / "unet")
+    UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 8),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=2,
+        attention_head_dim=2,
+        cross_attention_dim=160,
+    ).save_pretrained(folder / "unet")
+
+
+def refiner(folder: Path) -> None:
+    shutil.rmtree(folder / "text_encoder")
+    edit_json(folder / "model_index.json", text_encoder=[None, None])
+
+
+def other_width(folder: Path) -> None:
+    shutil.rmtree(folder / "text_encoder")
+    shutil.copytree(folder / "text_encoder_2", folder / "text_encoder")
+
+
+@pytest.mark.filterwarnings("ignore")  # diffusers warns of some of these before it refuses them
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (stable_diffusion_1, "it holds a StableDiffusionPipeline; allowed: StableDiffusionXLPipe"),
+        (not_json, "its model_index.json cannot be read"),
+        (without_unet_weights, "it cannot be loaded as an SDXL"),
+        (cut_short("unet", "diffusion_pytorch_model.safetensors"), "it cannot be loaded"),
+        (cut_short("text_encoder", "model.safetensors"), "it cannot be loaded"),
+        (unet_without_sizes, "its UNet has no text_time conditioning"),
+        (refiner, "it has not two text encoders (a refiner cannot be trained on)"),
+        (other_width, "its UNet attends to 160 features, its text encoders give 192"),
+    ],
+    ids=lambda value: getattr(value, "__name__", "").replace("edit", "cut_short") or None,
+)
+def test_a_spoilt_or_foreign_base_is_refused(folder: Path, spoil: Edit, reason: str) -> None:
+    spoil(folder)
+    message = refusal(path=str(folder))
+    assert message.startswith(f"model.path is '{folder}': ") and reason in message
+
+
+def test_a_vae_that_is_not_there_is_refused() -> None:
+    assert refusal(vae="/no/such/vae").startswith("model.vae is '/no/such/vae': it cannot be loaded")
+
+
+@pytest.mark.parametrize("resolution", [60, 68, 100])
+def test_a_resolution_that_the_unet_cannot_halve_is_refused(resolution: int) -> None:
+    message = refusal(resolution=resolution)
+    assert message.startswith(f"model.resolution is {resolution}; with model.path=nano it must be")
+    assert "a multiple of 8 (VAE factor 4 times the UNet's 2)" in message
+
+
+def test_any_multiple_of_vae_factor_and_unet_levels_is_allowed() -> None:
+    for resolution in (8, 72, 128):
+        load_base(Model(resolution=resolution), CPU)

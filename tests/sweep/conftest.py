@@ -1,0 +1,43 @@
+"""Results folders that share one cache of latents, so that pictures are encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lora_sweep.quiet import quiet_libraries
+
+quiet_libraries()
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def new_root(tmp_path: Path, shared_cache: Path) -> Callable[[str], Path]:
+    """Makes results folders by name."""
+
+    def make(name: str) -> Path:
+        root = tmp_path / name
+        root.mkdir()
+        (root / "cache").symlink_to(shared_cache)
+        return root
+
+    return make
+
+
+@pytest.fixture
+def root(new_root: Callable[[str], Path]) -> Path:
+    return new_root("results")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    import torch
+
+    torch.set_num_threads(1)
+    yield

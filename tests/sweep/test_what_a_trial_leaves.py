@@ -1,0 +1,221 @@
+"""The files of a finished trial, and that diffusers gives the trial's own pictures from them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from diffusers import StableDiffusionXLPipeline
+from PIL import Image
+from runs import STEPS, record_of, rows_of, small
+
+from lora_sweep.config.settings import Evaluate, Lora, Model, ProdigyPlus, Results, Settings
+from lora_sweep.model import sample
+from lora_sweep.model.base import load_base
+from lora_sweep.results.checkpoint import latest_checkpoint
+from lora_sweep.sweep.run import run_trial
+from lora_sweep.training.prepare import Items
+from lora_sweep.training.trial import build_trial
+
+PROMPT = "a photo of TOK woman"
+DRAWN = Evaluate(prompts=(PROMPT,), images_per_prompt=1, sample_steps=2, loss_timesteps=2)
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pivotal": ("pivotal", {}),
+    "lora": ("lora", {}),
+    "full": ("full", {}),
+    "frozen": ("frozen", {}),
+    "dora": ("lora", {"lora": Lora(rank=2, use_dora=True)}),
+    "alpha": ("lora", {"lora": Lora(rank=4, alpha=1.0)}),
+    "rslora": ("lora", {"lora": Lora(rank=4, use_rslora=True)}),
+    "averaged": ("pivotal", {"optimizer": ProdigyPlus(d0=1e-3)}),
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    settings: Settings
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def finished(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_cache: Path
+) -> Finished:
+    te_mode, sections = VARIANTS[request.param]
+    root = tmp_path_factory.mktemp("results")
+    (root / "cache").symlink_to(shared_cache)
+    results = Results(dir=str(root), name="my_face")
+    settings = small(root, te_mode, evaluate=DRAWN, results=results, **sections)
+    result = run_trial(settings)
+    assert not result.failed
+    return Finished(settings, result.folder)
+
+
+def files_of(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_finished_trial_leaves_exactly_the_files_that_are_promised(finished: Finished) -> None:
+    expected = {
+        "config.yaml", "trial.json", "metrics.jsonl", "pytorch_lora_weights.safetensors",
+        "my_face.safetensors", "README.md", "samples/samples.json", ".lock",
+        f"samples/step-{STEPS:06d}-prompt-0-seed-0.png",
+        f"checkpoints/step-{STEPS:06d}/state.safetensors", f"checkpoints/step-{STEPS:06d}/state.json",
+    }  # fmt: skip
+    extra = {
+        "pivotal": {"my_face_emb.safetensors"},
+        "full": {"text_encoder.safetensors", "text_encoder_2.safetensors"},
+    }
+    assert files_of(finished.folder) == expected | extra.get(finished.settings.te_mode.name, set())
+
+
+def test_records_and_metrics_are_read_with_the_standard_library(finished: Finished) -> None:
+    record, rows = record_of(finished.folder), rows_of(finished.folder)
+    assert record["state"] == "done" and record["error"] is None and record["steps"] == STEPS
+    assert record["id"] == finished.folder.name and record["seconds"] > 0
+    assert set(record["scores"]) == {"val_loss", "fit_loss", "gap"}
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, STEPS + 1))
+    (measured,) = [row for row in rows if "loss" not in row]
+    assert measured == {"step": STEPS, **record["scores"]}
+
+
+def test_config_yaml_holds_every_setting_with_the_steps_filled_in(finished: Finished) -> None:
+    values = yaml.safe_load((finished.folder / "config.yaml").read_text(encoding="utf-8"))
+    assert values["lora"]["rank"] == finished.settings.lora.rank
+    assert values["te_mode"]["name"] == finished.settings.te_mode.name
+    assert values["train"]["max_train_steps"] == STEPS
+
+
+def test_diffusers_draws_the_trials_own_pictures_from_its_files(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (drawn,) = json.loads((finished.folder / "samples/samples.json").read_text(encoding="utf-8"))
+    live = live_picture(finished, drawn["text"], drawn["seed"], monkeypatch)
+    loaded = draw(card_pipeline(finished.folder), drawn["text"], drawn["seed"])
+    assert np.abs(loaded - live).max() <= 1e-4
+    with Image.open(finished.folder / "samples" / drawn["file"]) as picture:
+        on_disk = np.asarray(picture) / 255
+    assert np.abs(on_disk - live).max() <= 0.5 / 255 + 1e-4
+    untrained = base_picture(PROMPT, drawn["seed"])
+    assert np.abs(loaded - untrained).max() > 5e-3, "with no effect nothing would be tested"
+
+
+# Not of a DoRA: diffusers drops that part of a kohya file, as the card says.
+@pytest.mark.parametrize("finished", ["frozen", "lora", "alpha", "rslora"], indirect=True)
+def test_the_kohya_file_gives_the_same_weights_as_the_diffusers_file(finished: Finished) -> None:
+    of_diffusers, of_kohya = base_pipeline(), base_pipeline()
+    of_diffusers.load_lora_weights(
+        str(finished.folder), weight_name="pytorch_lora_weights.safetensors"
+    )
+    of_kohya.load_lora_weights(str(finished.folder), weight_name="my_face.safetensors")
+    expected, found = deltas(of_diffusers), deltas(of_kohya)
+    assert expected.keys() == found.keys() and expected
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("finished", ["pivotal", "full"], indirect=True)
+def test_the_cards_python_works_as_pasted(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_code(card_code(finished.folder))
+    with Image.open("image.png") as picture:
+        assert picture.size == (64, 64)
+
+
+def test_the_card_shows_the_pictures_and_the_measures(finished: Finished) -> None:
+    card = (finished.folder / "README.md").read_text(encoding="utf-8")
+    (path,) = re.findall(r"!\[.*\]\((.*)\)", card)
+    assert (finished.folder / path).is_file()
+    assert "| val\\_loss |" in card and "| lora\\.rank |" in card
+
+
+def test_subject_in_a_prompt_stands_for_the_abstractions(root: Path) -> None:
+    evaluate = replace(DRAWN, prompts=("{subject} on the beach",), loss_timesteps=0)
+    folder = run_trial(small(root, train={"max_train_steps": 2}, evaluate=evaluate)).folder
+    (drawn,) = json.loads((folder / "samples/samples.json").read_text(encoding="utf-8"))
+    assert drawn["prompt"] == "TOK on the beach" and drawn["text"] == "<s0><s1> on the beach"
+
+
+def card_code(folder: Path) -> str:
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    return code
+
+
+def run_code(code: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    return names
+
+
+def card_pipeline(folder: Path) -> StableDiffusionXLPipeline:
+    """The pipeline as the card builds it, before it draws."""
+    return run_code(card_code(folder).partition("image = ")[0])["pipe"]
+
+
+def base_pipeline() -> StableDiffusionXLPipeline:
+    from lora_sweep.nano import WEIGHTS
+
+    pipe = StableDiffusionXLPipeline.from_pretrained(str(WEIGHTS), add_watermarker=False)
+    return pipe.to("cpu", torch.float32)  # transformers keeps the encoders as they are stored
+
+
+@cache
+def base_picture(prompt: str, seed: int) -> np.ndarray:
+    return draw(base_pipeline(), prompt, seed)
+
+
+def draw(pipe: StableDiffusionXLPipeline, prompt: str, seed: int) -> np.ndarray:
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    pictures: Any = pipe(
+        prompt, width=64, height=64, num_inference_steps=2, guidance_scale=5.0,
+        generator=generator, output_type="np",
+    ).images  # fmt: skip
+    return pictures[0]
+
+
+def live_picture(
+    finished: Finished, text: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> np.ndarray:
+    """The picture in floats, drawn with the training's own modules in the state of the last step.
+    """
+
+    def floats(pixels_CHW: torch.Tensor) -> np.ndarray:
+        return (pixels_CHW * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()
+
+    monkeypatch.setattr(sample, "_picture", floats)
+    settings = finished.settings
+    base = load_base(Model(), torch.device("cpu"))
+    items = Items(torch.zeros(1, 8, 16, 16), torch.zeros(1, 6, dtype=torch.long), (PROMPT,))
+    trial = build_trial(base, settings, items, None, STEPS)
+    found = latest_checkpoint(finished.folder / "checkpoints")
+    assert found is not None and found[0] == STEPS
+    trial.restore(found[1], found[2])
+    request, sampler = sample.SampleRequest(text, seed), sample.SamplerSettings(64, 2, 5.0, 1)
+    with trial.optimizer.final_weights():
+        (picture,) = sample.draw_pictures(base, [request], sampler)
+    return np.asarray(picture)
+
+
+def deltas(pipe: StableDiffusionXLPipeline) -> dict[str, torch.Tensor]:
+    """What each LoRA adds to its layer, its scale included."""
+    from peft.tuners.lora import LoraLayer
+
+    models = {name: getattr(pipe, name) for name in ("unet", "text_encoder", "text_encoder_2")}
+    return {
+        f"{part}.{name}": layer.get_delta_weight(layer.active_adapters[0])
+        for part, model in models.items()
+        for name, layer in model.named_modules()
+        if isinstance(layer, LoraLayer)
+    }
