@@ -1,4 +1,4 @@
-"""The identity of a base: what joins a trial's id so that another base is another trial. No torch."""
+"""The identity of a base, which is part of a trial's id: another base, another trial. No torch."""
 
 from __future__ import annotations
 

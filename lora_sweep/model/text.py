@@ -1,4 +1,4 @@
-"""Captions to conditioning: what `StableDiffusionXLPipeline.encode_prompt` computes, for batches."""
+"""Captions to conditioning: what `StableDiffusionXLPipeline.encode_prompt` gives, for batches."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class ExtendedEmbedding(nn.Module):
         self.rows = nn.Parameter(rows_ND)
 
     def forward(self, ids_BL: Tensor) -> Tensor:
-        """Embeddings (B, L, D) in the table's dtype; ids from the table's length on are new rows."""
+        """Embeddings (B, L, D) in the table's dtype; ids past the table's end are new rows."""
         count = self.table.num_embeddings
         known = self.table(ids_BL.clamp(max=count - 1))
         new = F.embedding((ids_BL - count).clamp(min=0), self.rows).to(known.dtype)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +19,8 @@ SMOOTHING = 0.95  # weight of the past in the loss that is shown
 LINE_SECONDS = 15.0  # between lines where there is no terminal
 LEARNING_RATE = "lr"  # rows name effective learning rates lr, lr/unet, lr_te, …
 UNITS = ((3600, "h"), (60, "m"), (1, "s"))
+
+_shown: list[Bar] = []
 
 
 class Progress:
@@ -49,7 +51,7 @@ class Progress:
         self._average = 0.0
         self._weight = 0.0
         self._rate: float | None = None
-        self._bar = _bar(self.console, "{task.fields[facts]}")
+        self._bar = _bar(self.console)
         self._task = self._bar.add_task(
             name, total=total_steps, completed=first_step, facts="", start=True
         )
@@ -58,6 +60,7 @@ class Progress:
         self._began = self.clock()
         if self.console.is_terminal:
             self._bar.start()
+            _shown.append(self._bar)
         return self
 
     def __exit__(
@@ -66,7 +69,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.console.is_terminal:
+        if self._bar in _shown:
+            _shown.remove(self._bar)
             self._bar.stop()
 
     def update(self, step: int, row: Mapping[str, Any]) -> None:
@@ -121,9 +125,20 @@ def status(
         _say(out, f"{message} ({total}) …" if total is not None else f"{message} …")
         yield lambda count: None
     else:
-        with _bar(out, "{task.completed}/{task.total}" if total is not None else "") as bar:
-            task = bar.add_task(message, total=total)
-            yield lambda count: bar.advance(task, count)
+        with _some_bar(out) as bar:
+            task = bar.add_task(message, total=total, facts="")
+            finished = 0
+
+            def advance(count: int) -> None:
+                nonlocal finished
+                finished += count
+                facts = f"{finished}/{total}" if total is not None else ""
+                bar.update(task, completed=finished, facts=facts)
+
+            try:
+                yield advance
+            finally:
+                bar.remove_task(task)
     _say(out, f"{message}: done in {duration(time.monotonic() - began)}")
 
 
@@ -152,9 +167,13 @@ def say(line: str) -> None:
     _say(standard_console(), line)
 
 
+@cache
 def standard_console() -> Console:
-    """Standard error: standard output stays free for what commands print."""
-    return Console(file=sys.stderr, highlight=False)
+    """Standard error: standard output stays free for what commands print.
+
+    One for the whole process: it moves a bar down for the lines that are said above it.
+    """
+    return Console(stderr=True, highlight=False)
 
 
 def duration(seconds: float) -> str:
@@ -170,12 +189,23 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def _bar(console: Console, facts: str) -> Bar:
+@contextlib.contextmanager
+def _some_bar(console: Console) -> Iterator[Bar]:
+    """The bar that is on this console now, or a new one: a terminal can have one at a time."""
+    shown = next((bar for bar in _shown if bar.console is console), None)
+    if shown is not None:
+        yield shown
+        return
+    with _bar(console) as bar:
+        yield bar
+
+
+def _bar(console: Console) -> Bar:
     return Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn(facts, markup=False),
+        TextColumn("{task.fields[facts]}", markup=False),
         console=console,
         transient=True,
     )

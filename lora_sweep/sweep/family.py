@@ -26,7 +26,7 @@ from lora_sweep.training.trial import Trial
 
 @dataclass
 class FamilyRun:
-    """Trains one family. `logs` are those of its trials by id, none settled; `live` has the base."""
+    """Trains one family. `logs` are its trials' by id, none settled; `live` has the base."""
 
     family: Family
     logs: Mapping[str, TrialLog]
@@ -122,7 +122,7 @@ class FamilyRun:
         found = self.checkpoints.latest(segment)
         if found is not None:
             trial = live.build(logs[-1].request, _load(found))
-            say(f"{logs[-1].request.name}: going on from step {found.step} of {segment.stop}")
+            say(f"{logs[-1].request.name}: {_going_on(logs[-1], found.step)}")
         elif segment.parent is None:
             trial = live.build(logs[-1].request)
         elif live.trial is not None and self._at == segment.parent:
@@ -178,12 +178,12 @@ class FamilyRun:
 
     def _fork(self, index: int, segment: Segment) -> None:
         """Keep the state for the children that cannot simply go on from the live trial."""
-        children = [s for s in self.family.segments if s.parent == index]
+        children = [each for each in self.family.segments if each.parent == index]
         if len(children) > 1:
             self.live.snapshots[index] = self.live.snapshot(segment.key)
-        if children and not segment.ends:
-            # A killed sweep forks again from here; where trials end, their own checkpoints serve.
-            self._save(segment, self._logs(segment.trials)[-1], self._logs(segment.trials))
+            if not segment.ends:  # a killed sweep forks again from here; else from what ends here
+                logs = self._logs(segment.trials)
+                self._save(segment, logs[-1], logs)
         parent = segment.parent
         if parent is not None and index == max(
             i for i, s in enumerate(self.family.segments) if s.parent == parent
@@ -251,6 +251,10 @@ def _load(found: FoundCheckpoint) -> Snapshot:
 def _say_stopped(logs: Sequence[TrialLog], step: int) -> None:
     for log in logs:
         say(f"{log.request.name}: stopped; saved is step {step} of {log.request.max_train_steps}")
+
+
+def _going_on(log: TrialLog, step: int) -> str:
+    return f"going on from step {step} of {log.request.max_train_steps}"
 
 
 def _measures_at(log: TrialLog, step: int) -> bool:

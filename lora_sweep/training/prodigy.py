@@ -5,7 +5,8 @@ prodigyopt asks the device for two numbers per tensor and step, and runs some tw
 for each; here every quantity is a tensor and each group is one vector. What differs by intention:
 the numerator of the step-size estimate is kept per group, so that a group that leaves at the pivot
 takes its part of both numerator and denominator with it. (prodigyopt keeps moving a group whose
-rate is 0, and keeps its numerator.)
+rate is 0, and keeps its numerator.) And `slice_p` takes every p-th value of a group's vector, not of
+each tensor, which is the same only where all sizes are multiples of p.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class FlatProdigy:
         self.d = torch.minimum(self.d_max, d * growth)
 
     def _move(self, group: FlatGroup, dlr: Tensor) -> None:
-        """p <- p - dlr wd p - dlr m / (sqrt(v) + d eps), with dlr of the old d and d the new one."""
+        """p <- p - dlr wd p - dlr m / (sqrt(v) + d eps), dlr of the old d, d the new one."""
         c, state = self.settings, self.state[group.name]
         denominator = state.exp_avg_sq.sqrt().add_((self.d * c.eps).float())
         rate = dlr.float()

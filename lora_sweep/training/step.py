@@ -74,7 +74,7 @@ def train_step(trial: Trial, predict: Predict) -> StepResult:
 
 
 def micro_loss(trial: Trial, predict: Predict, step: int, slots: Slots) -> Tensor:
-    """The loss of one micro-step, as a function of the trial's weights, (seed, step) and the slots."""
+    """The loss of one micro-step: a function of the trial's weights, (seed, step) and the slots."""
     base, settings, seed = trial.base, trial.settings, trial.settings.seed
     posterior, time_ids = _rows(trial, slots)
     latent_shape = (posterior.shape[1] // 2, *posterior.shape[2:])

@@ -53,7 +53,9 @@ def fill(adapter: Adapter) -> None:
 
 @pytest.mark.parametrize("alpha", [None, 1.0, 16.0])
 @pytest.mark.parametrize("use_rslora", [False, True], ids=["alpha/r", "alpha/sqrt(r)"])
-def test_a_layer_gives_wx_plus_scaled_bax(base: Base, alpha: float | None, use_rslora: bool) -> None:
+def test_a_layer_gives_wx_plus_scaled_bax(
+    base: Base, alpha: float | None, use_rslora: bool
+) -> None:
     settings = Lora(rank=4, alpha=alpha, use_rslora=use_rslora)
     scale = (4.0 if alpha is None else alpha) / (2.0 if use_rslora else 4.0)
     x = torch.randn(3, 5, 160, generator=torch.Generator().manual_seed(1))
@@ -163,7 +165,9 @@ def test_every_attention_projection_of_both_text_encoders_gets_a_lora(base: Base
             assert kinds == {"q_proj", "k_proj", "v_proj", "out_proj"}
         one, two = (copies(adapter) for adapter in adapters)
         first = next(name for name in one if "lora_A" in name)
-        assert not any(torch.equal(one[first].flatten()[:64], p.flatten()[:64]) for p in two.values())
+        assert not any(
+            torch.equal(one[first].flatten()[:64], p.flatten()[:64]) for p in two.values()
+        )
     finally:
         for adapter in adapters:
             remove_lora(adapter)

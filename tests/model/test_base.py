@@ -145,7 +145,9 @@ def test_a_spoilt_or_foreign_base_is_refused(folder: Path, spoil: Edit, reason: 
 
 
 def test_a_vae_that_is_not_there_is_refused() -> None:
-    assert refusal(vae="/no/such/vae").startswith("model.vae is '/no/such/vae': it cannot be loaded")
+    assert refusal(vae="/no/such/vae").startswith(
+        "model.vae is '/no/such/vae': it cannot be loaded"
+    )
 
 
 @pytest.mark.parametrize("resolution", [60, 68, 100])

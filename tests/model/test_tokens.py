@@ -43,9 +43,16 @@ def test_every_abstraction_becomes_tokens_that_are_numbered_on() -> None:
 
 def test_ids_continue_the_vocabulary_of_both_tokenizers(base: Base, tokens: NewTokens) -> None:
     assert tokens.replacements == {"TOK": "<s0><s1><s2>", "KOT": "<s3><s4><s5>"}
-    for ids, tokenizer in zip(tokenise(base, ["a <s0><s1><s2> <s5>"]), base.tokenizers, strict=True):
+    for ids, tokenizer in zip(
+        tokenise(base, ["a <s0><s1><s2> <s5>"]), base.tokenizers, strict=True
+    ):
         count = len(tokenizer) - 6
-        assert [i for i in ids[0].tolist() if i >= count] == [count, count + 1, count + 2, count + 5]
+        assert [i for i in ids[0].tolist() if i >= count] == [
+            count,
+            count + 1,
+            count + 2,
+            count + 5,
+        ]
 
 
 def test_only_the_new_rows_are_parameters(base: Base, tokens: NewTokens) -> None:
@@ -135,7 +142,10 @@ def test_16_bit_tables_are_extended_by_fp32_rows() -> None:
     found = embedding(torch.tensor([[10, 1]]))
     assert found.dtype == torch.bfloat16 and embedding.rows.dtype == torch.float32
     found.float().sum().backward()
-    assert embedding.rows.grad is not None and embedding.rows.grad.tolist() == [[1.0] * 4, [0.0] * 4]
+    assert embedding.rows.grad is not None and embedding.rows.grad.tolist() == [
+        [1.0] * 4,
+        [0.0] * 4,
+    ]
 
 
 def test_normalising_multiplies_by_a_tenth_power_of_the_ratio_of_deviations(

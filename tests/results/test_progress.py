@@ -100,3 +100,16 @@ def test_the_summary_has_state_measures_and_whole_paths(tmp_path: Path) -> None:
 )
 def test_durations_have_their_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_slow_job_beside_training_shares_the_terminal_with_the_bar() -> None:
+    out, text = console(True)
+    with Progress("rank 4", 10, console=out) as progress:
+        with status("encoding pictures", total=3, console=out) as done:
+            done(2)
+            progress._bar.refresh()  # which a thread does now and then
+            progress.update(1, {"loss": 0.25})
+        progress._bar.refresh()
+    shown = text.getvalue()
+    assert "2/3" in shown and "encoding pictures: done in 0s" in shown
+    assert shown.rindex("loss 0.2500") > shown.rindex("2/3")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lora_sweep.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from lora_sweep.model.base import Base
 
 quiet_libraries()
 
@@ -33,6 +37,19 @@ def new_root(tmp_path: Path, shared_cache: Path) -> Callable[[str], Path]:
 @pytest.fixture
 def root(new_root: Callable[[str], Path]) -> Path:
     return new_root("results")
+
+
+@pytest.fixture
+def one_base(monkeypatch: pytest.MonkeyPatch, loaded_base: Base) -> None:
+    """Every trial of the test is put on the one loaded base, as in a sweep."""
+    from lora_sweep.config.settings import Model
+    from lora_sweep.sweep import run
+
+    def load(settings: Model, device: object) -> Base:
+        assert settings == Model()
+        return loaded_base
+
+    monkeypatch.setattr(run, "load_base", load)
 
 
 @pytest.fixture(autouse=True)

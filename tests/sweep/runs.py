@@ -110,8 +110,7 @@ def count_steps(patch: pytest.MonkeyPatch) -> list[int]:
 
 @contextlib.contextmanager
 def child(work: Callable[[], object], log: Path) -> Iterator[int]:
-    """Do the work in a forked process, which is killed at the end of the context if it still runs.
-    """
+    """Do the work in a forked process, which is killed at the end if it still runs."""
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()

@@ -41,7 +41,10 @@ from lora_sweep.errors import LoraSweepError, StoreError
 from lora_sweep.results import checkpoint
 from lora_sweep.sweep.run import run_trial
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("one_base"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+]
 
 MODES: dict[str, dict[str, Any]] = {
     "frozen": {"lora": Lora(rank=2, dropout=0.3), "schedule": Schedule(name="cosine")},

@@ -68,7 +68,8 @@ def test_a_finished_trial_leaves_exactly_the_files_that_are_promised(finished: F
         "config.yaml", "trial.json", "metrics.jsonl", "pytorch_lora_weights.safetensors",
         "my_face.safetensors", "README.md", "samples/samples.json", ".lock",
         f"samples/step-{STEPS:06d}-prompt-0-seed-0.png",
-        f"checkpoints/step-{STEPS:06d}/state.safetensors", f"checkpoints/step-{STEPS:06d}/state.json",
+        f"checkpoints/step-{STEPS:06d}/state.safetensors",
+        f"checkpoints/step-{STEPS:06d}/state.json",
     }  # fmt: skip
     extra = {
         "pivotal": {"my_face_emb.safetensors"},
@@ -188,8 +189,7 @@ def draw(pipe: StableDiffusionXLPipeline, prompt: str, seed: int) -> np.ndarray:
 def live_picture(
     finished: Finished, text: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> np.ndarray:
-    """The picture in floats, drawn with the training's own modules in the state of the last step.
-    """
+    """The picture in floats, drawn by the training's own modules as of the last step."""
 
     def floats(pixels_CHW: torch.Tensor) -> np.ndarray:
         return (pixels_CHW * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()

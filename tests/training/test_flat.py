@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toy_problem import fresh_parameters
 from torch import nn
+from toy_problem import fresh_parameters
 
 from lora_sweep.training.flat import FlatGroup, clip_gradients
 

@@ -156,9 +156,7 @@ def test_measured_pictures_are_centred_and_never_mirrored(examples: list[Example
         assert not view.flipped
 
 
-def test_progress_is_told_item_by_item(
-    base: Base, examples: list[Example], tmp_path: Path
-) -> None:
+def test_progress_is_told_item_by_item(base: Base, examples: list[Example], tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     prepare_items(
         base,

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 import torch
 from prodigyopt import Prodigy as Reference
-from toy_problem import Parameters, backward, difference, flat_groups, fresh_parameters, values
+from toy_problem import (
+    Parameters,
+    backward,
+    difference,
+    flat_groups,
+    fresh_parameters,
+    gradients,
+    values,
+)
 
 from lora_sweep.config.settings import Prodigy
 from lora_sweep.training.prodigy import FlatProdigy
@@ -151,8 +159,7 @@ def test_a_dropped_group_never_moves_again() -> None:
 
 
 def test_a_dropped_group_takes_its_part_of_numerator_and_denominator_along() -> None:
-    """The oracle is prodigyopt over the first group alone, given its own part of the joint state.
-    """
+    """The oracle: prodigyopt over the first group alone, given its part of the joint state."""
     c = Prodigy(weight_decay=0.0)
     ours, theirs = fresh_parameters(), fresh_parameters()
     flat = FlatProdigy(flat_groups(ours, 1.0, 0.0), c)
@@ -164,7 +171,7 @@ def test_a_dropped_group_takes_its_part_of_numerator_and_denominator_along() -> 
         backward(theirs, step)
         d, k = joint.param_groups[0]["d"], joint.param_groups[0]["k"]
         correction = math.sqrt(1 - c.beta2 ** (k + 1)) / (1 - c.beta1 ** (k + 1))
-        gradient = torch.cat([p.grad.reshape(-1) for p in theirs["unet"].values() if p.grad is not None])  # fmt: skip  # noqa: E501
+        gradient = gradients(theirs, "unet")
         progress = float(torch.dot(gradient, start - values(theirs, "unet")))
         numerator = beta3 * numerator + d / c.d0 * d * correction * progress
         flat.step(1.0)

@@ -95,15 +95,19 @@ def straight_loss(trial: Trial, step: int, seed: int = 0) -> Tensor:
     count, gamma = len(order), settings.snr.gamma
     loss = F.mse_loss(prediction[:count], wanted[:count], reduction="none").mean(dim=(1, 2, 3))
     if gamma is not None:
-        loss = loss * torch.clamp(compute_snr(scheduler, t[:count]), max=gamma) / (
-            compute_snr(scheduler, t[:count]) + (base.prediction_type == "v_prediction")
+        loss = (
+            loss
+            * torch.clamp(compute_snr(scheduler, t[:count]), max=gamma)
+            / (compute_snr(scheduler, t[:count]) + (base.prediction_type == "v_prediction"))
         )
     total = loss.mean()
     if classes:
         prior = F.mse_loss(prediction[count:], wanted[count:], reduction="none").mean((1, 2, 3))
         if gamma is not None and getattr(settings.prior, "snr_weighting", False):
-            prior = prior * torch.clamp(compute_snr(scheduler, t[count:]), max=gamma) / (
-                compute_snr(scheduler, t[count:]) + (base.prediction_type == "v_prediction")
+            prior = (
+                prior
+                * torch.clamp(compute_snr(scheduler, t[count:]), max=gamma)
+                / (compute_snr(scheduler, t[count:]) + (base.prediction_type == "v_prediction"))
             )
         total = total + getattr(settings.prior, "weight", 1.0) * prior.mean()
     return total
@@ -121,7 +125,9 @@ def check_step(trial: Trial, step: int) -> None:
     found = torch.cat([group.gradient for group in trial.groups.values()])
     torch.testing.assert_close(result.loss, expected.detach(), rtol=1e-5, atol=1e-6)
     assert float(torch.linalg.vector_norm(found - wanted) / torch.linalg.vector_norm(wanted)) < 1e-4
-    torch.testing.assert_close(result.grad_norm, torch.linalg.vector_norm(wanted), rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        result.grad_norm, torch.linalg.vector_norm(wanted), rtol=1e-4, atol=0
+    )
     assert all(group.gradient.any() for group in trial.groups.values())
     assert result.step == step + 1 == trial.step
 

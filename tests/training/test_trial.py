@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -130,9 +131,9 @@ def test_the_text_side_trains_before_the_pivot_and_never_after(base: Base, mode:
         for _ in train(trial, 4):
             text.append(text_values(trial))
             unet.append(trial.groups["unet"].vector.detach().clone())
-        moved = [not torch.equal(a, b) for a, b in zip(text, text[1:], strict=False)]
+        moved = [not torch.equal(a, b) for a, b in pairwise(text)]
         assert moved == [True, True, False, False]
-        assert all(not torch.equal(a, b) for a, b in zip(unet, unet[1:], strict=False))
+        assert all(not torch.equal(a, b) for a, b in pairwise(unet))
 
 
 @pytest.mark.parametrize("mode", ["lora", "full", "pivotal"])

@@ -1,4 +1,4 @@
-"""A problem in miniature for optimizers: tensors of several shapes, one of them zero, in two
+"""A small problem for optimizers: tensors of several shapes, one of them zero, in two
 groups.
 
 Its loss is quadratic with data that change at each step: rounding is not amplified, so that two
@@ -74,6 +74,12 @@ def backward(parameters: Parameters, step: int) -> None:
 def values(parameters: Mapping[str, Mapping[str, Tensor]], group: str) -> Tensor:
     """All values of a group in one vector."""
     return torch.cat([p.detach().reshape(-1) for p in parameters[group].values()])
+
+
+def gradients(parameters: Mapping[str, Mapping[str, Tensor]], group: str) -> Tensor:
+    """All gradients of a group in one vector."""
+    found = [p.grad for p in parameters[group].values()]
+    return torch.cat([gradient.reshape(-1) for gradient in found if gradient is not None])
 
 
 def difference(one: Tensor, other: Tensor) -> float:

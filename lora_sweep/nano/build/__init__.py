@@ -1,1 +1,1 @@
-"""How the embedded base is built from nothing: corpus, tokenizer, VAE, CLIP, UNet, measures, card."""
+"""Building the embedded base from nothing: corpus, tokenizer, VAE, CLIP, UNet, measures, card."""

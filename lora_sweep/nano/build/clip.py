@@ -95,7 +95,7 @@ def clip_pixels(pixels_BCHW: Tensor) -> Tensor:
 
 
 def jitter(pixels_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift the whole batch by a few pixels and change its brightness a little, against memorising."""
+    """Shift the batch by a few pixels and change its brightness a little, against memorising."""
     dy, dx = (int(torch.randint(-3, 4, (), generator=generator)) for _ in range(2))
     padded = F.pad(pixels_BCHW, (3, 3, 3, 3), mode="replicate")
     size = pixels_BCHW.shape[-1]

@@ -124,7 +124,7 @@ def draw_batch(
     geometry: Tensor,
     generator: torch.Generator,
 ) -> Batch:
-    """A random batch: latents resampled from their posteriors, one caption each, sizes and crops."""
+    """A random batch: latents drawn from their posteriors, one caption each, sizes and crops."""
     rows = torch.randint(len(latents), (BATCH,), generator=generator)
     which = torch.randint(ids[0].shape[1], (BATCH,), generator=generator)
     mean, std = latents[rows].float().chunk(2, dim=1)
