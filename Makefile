@@ -29,8 +29,8 @@ $(STAMP): pyproject.toml .ci/constraints.txt
 	fi
 	@touch $@
 
-demo: install  ## train one LoRA on the embedded small SDXL and draw pictures with it, some 3 minutes
-	$(BIN)/python -m lora_sweep results.dir=results/demo
+demo: install  ## a sweep of six LoRAs on the embedded small SDXL, with pictures; some 3 minutes
+	$(BIN)/python -m lora_sweep -m rank=4,16,32 optimizer=prodigy,adamw train.max_train_steps=200 results.dir=results/demo
 
 test: install  ## all tests, without network
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS)

@@ -106,7 +106,6 @@ class _Outcome:
             self.status = max(self.status, 1)
         return result
 
-
     def run_sweep(
         self, configs: Sequence[DictConfig], overrides: Sequence[Sequence[str]], folder: Path
     ) -> list[Any]:
@@ -152,7 +151,7 @@ def _status(error: Exception) -> int:
 
 def _message(error: Exception) -> str:
     match error:
-        case OSError():
+        case OSError() if not isinstance(error, HydraException):  # some of Hydra's are both
             return str(store_error(Path(error.filename or "results.dir"), "write", error))
         case DataError():
             problems, what = error.problems, "the pictures"

@@ -105,8 +105,10 @@ def test_every_choice_that_a_page_names_exists(page: str) -> None:
     chosen = [word.split("=") for word in quoted(PAGES[page]) if word.count("=") == 1]
     missing = [
         f"{group}={choice}"
-        for group, choice in chosen
-        if group in groups and choice and not (conf_dir() / group / f"{choice}.yaml").is_file()
+        for group, choices in chosen
+        if group in groups
+        for choice in choices.split(",")
+        if choice and not (conf_dir() / group / f"{choice}.yaml").is_file()
     ]
     assert missing == []
 

@@ -35,6 +35,21 @@ class Prepared:
     text_identity: tuple[Cache, str]
 
 
+def preparation_key(request: TrialRequest) -> tuple[object, ...]:
+    """What `prepare` looks at: requests with equal keys are prepared alike."""
+    settings = request.settings
+    return (
+        request.base_hash,
+        request.examples,
+        request.class_examples,
+        settings.model,
+        settings.dataset,
+        settings.prior,
+        settings.seed,
+        settings.evaluate.loss_timesteps > 0,
+    )
+
+
 def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
     """Encode all pictures, or find them in the cache; draw class pictures if asked for."""
     settings, model = request.settings, request.settings.model

@@ -22,7 +22,7 @@ from lora_sweep.sweep.family import FamilyRun
 from lora_sweep.sweep.interrupt import Interrupt, interruptible
 from lora_sweep.sweep.live import Live
 from lora_sweep.sweep.lookup import is_settled
-from lora_sweep.sweep.prepare import prepare
+from lora_sweep.sweep.prepare import Prepared, preparation_key, prepare
 from lora_sweep.sweep.request import TrialRequest, resolve_request
 from lora_sweep.sweep.stages import spec_of
 from lora_sweep.sweep.tree import Family, build_tree
@@ -124,6 +124,7 @@ class _Job:
     interrupt: Interrupt
     bases: _Bases
     faults: dict[str, Exception] = field(default_factory=dict)
+    _last: tuple[Base, object, Prepared] | None = field(default=None, init=False)
 
     def run(self) -> None:
         """Train all families; last those that another process is working on now."""
@@ -169,6 +170,14 @@ class _Job:
                 stack.enter_context(folder.lock(blocking=blocking, on_wait=say))
             yield
 
+    def _prepared(self, base: Base, request: TrialRequest) -> Prepared:
+        """What the last family was prepared with, if this one needs the same."""
+        key = preparation_key(request)
+        if self._last is None or self._last[:2] != (base, key):
+            self._last = None  # let go of the old latents first
+            self._last = (base, key, prepare(base, request, self.store))
+        return self._last[2]
+
     def _train(self, family: Family, progress: Progress, before: int) -> None:
         requests = [self.requests[trial] for trial in family.trials]
         settings = requests[0].settings
@@ -187,7 +196,7 @@ class _Job:
         run = FamilyRun(
             family,
             logs,
-            Live(base, prepare(base, requests[0], self.store)),
+            Live(base, self._prepared(base, requests[0])),
             CheckpointIndex(self.store.trials()),
             progress,
             self.interrupt,

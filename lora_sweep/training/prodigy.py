@@ -5,8 +5,8 @@ prodigyopt asks the device for two numbers per tensor and step, and runs some tw
 for each; here every quantity is a tensor and each group is one vector. What differs by intention:
 the numerator of the step-size estimate is kept per group, so that a group that leaves at the pivot
 takes its part of both numerator and denominator with it. (prodigyopt keeps moving a group whose
-rate is 0, and keeps its numerator.) And `slice_p` takes every p-th value of a group's vector, not of
-each tensor, which is the same only where all sizes are multiples of p.
+rate is 0, and keeps its numerator.) And `slice_p` takes every p-th value of a group's vector, not
+of each tensor, which is the same only where all sizes are multiples of p.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def test_a_vae_of_another_precision_is_read_in_it_not_rounded_first() -> None:
 def test_another_vae_takes_the_place_of_the_bases_own(base: Base, folder: Path) -> None:
     edit_json(folder / "vae" / "config.json", scaling_factor=0.5)
     other = load_base(Model(vae=str(folder / "vae")), CPU)
-    assert other.vae.config.scaling_factor == 0.5 != base.vae.config.scaling_factor
+    assert other.vae.config["scaling_factor"] == 0.5 != base.vae.config["scaling_factor"]
 
 
 def test_what_the_base_predicts_is_read_from_its_scheduler(folder: Path) -> None:

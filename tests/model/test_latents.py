@@ -33,7 +33,7 @@ def test_an_encoded_picture_is_the_vaes_mean_and_deviation(base: Base) -> None:
 def test_sampling_is_the_vaes_own_scaled(base: Base) -> None:
     with torch.no_grad():
         dist = base.vae.encode(torch.stack([pixels(0), pixels(1)])).latent_dist  # type: ignore[union-attr]
-    expected = dist.sample(torch.Generator().manual_seed(3)) * base.vae.config.scaling_factor
+    expected = dist.sample(torch.Generator().manual_seed(3)) * base.vae.config["scaling_factor"]
     noise = torch.randn(dist.mean.shape, generator=torch.Generator().manual_seed(3))
     found = sample_latents(base, torch.cat([dist.mean, dist.std], dim=1), noise)
     torch.testing.assert_close(found, expected)

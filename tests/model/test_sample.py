@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,14 +50,15 @@ def by_pipeline(base: Base, requests: list[SampleRequest], guidance: float) -> l
         add_watermarker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline(
+    found: Any = pipeline(
         prompt=[request.prompt for request in requests],
         generator=[torch.Generator().manual_seed(request.seed) for request in requests],
         num_inference_steps=SMALL.steps,
         guidance_scale=guidance,
         height=SMALL.size,
         width=SMALL.size,
-    ).images
+    )
+    return found.images
 
 
 @pytest.fixture

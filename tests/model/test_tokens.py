@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -128,7 +129,8 @@ def test_gradients_are_those_of_the_new_rows_of_a_whole_trainable_table(
     for encoder, embedding in zip(base.text_encoders, tokens.embeddings, strict=True):
         values = torch.cat([embedding.table.weight.detach(), embedding.rows.detach()])
         wholes.append(nn.Embedding.from_pretrained(values, freeze=False))
-        getattr(encoder, "text_model", encoder).embeddings.token_embedding = wholes[-1]
+        holder: Any = getattr(encoder, "text_model", encoder)
+        holder.embeddings.token_embedding = wholes[-1]
     loss().backward()
     for grad, whole, embedding in zip(ours, wholes, tokens.embeddings, strict=True):
         count = embedding.table.num_embeddings

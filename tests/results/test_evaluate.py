@@ -44,7 +44,7 @@ def test_the_loss_is_the_mean_squared_error_of_the_predicted_noise(base: Base) -
     scheduler: Any = DDPMScheduler.from_config(base.scheduler.config)
     errors = []
     for item in range(3):
-        x0 = items.posterior_NCHW[item, :4][None] * base.vae.config.scaling_factor
+        x0 = items.posterior_NCHW[item, :4][None] * base.vae.config["scaling_factor"]
         for k, timestep in enumerate((250, 750)):
             eps = normal(x0.shape[1:], 0, Stream.measure, item, k)[None]
             t = torch.tensor([timestep])
@@ -85,7 +85,7 @@ def test_a_model_of_velocity_is_measured_as_the_same_model_of_noise(
     base: Base, error: float, expected: float
 ) -> None:
     items = some_items(count=1)
-    x0 = items.posterior_NCHW[0, :4] * base.vae.config.scaling_factor
+    x0 = items.posterior_NCHW[0, :4] * base.vae.config["scaling_factor"]
     for kind in ("epsilon", "v_prediction"):
         scheduler: Any = EulerDiscreteScheduler.from_config(
             base.scheduler.config, prediction_type=kind

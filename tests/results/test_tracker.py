@@ -142,8 +142,8 @@ def test_rows_that_wandb_lost_when_killed_are_fed_again_from_the_metrics(tmp_pat
     metrics = tmp_path / "metrics.jsonl"
     assert [row["step"] for row in read_metrics(metrics)] == list(range(1, 51))
 
-    writer = MetricsWriter(metrics, resume_step=40)
-    tracker, _ = build(tmp_path, Wandb(), history=writer.kept)
+    with MetricsWriter(metrics, resume_step=40) as writer:
+        tracker, _ = build(tmp_path, Wandb(), history=writer.kept)
     for step in range(39, 61):  # rows that were sent already are passed over
         tracker.log(step, {"step": step, "loss": 1 / step})
     tracker.finish({})

@@ -1,5 +1,4 @@
-"""Trials that share their first steps are trained together and come out as if each had run alone.
-"""
+"""Trials that share their first steps are trained together, and come out as if each was alone."""
 
 from __future__ import annotations
 

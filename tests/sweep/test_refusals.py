@@ -60,7 +60,6 @@ SETTINGS = {
     "negative steps": (["train.max_train_steps=-5"], r"max_train_steps=-5: must be at least 1"),
     "Prodigy with unequal rates": (["optimizer.te_lr=0.5"], r"te_lr=0\.5: must be .*lr=1\.0"),
     "a resolution that cannot be": (["model.resolution=60"], r"resolution=60: must be a multiple"),
-    "a resolution not for this base": (["model.resolution=72"], r"resolution.*72.*multiple of"),
     "a text side that never trains": (
         ["te_mode.frac=0.01", "train.max_train_steps=null", "train.steps_per_image=1"],
         r"te_mode\.frac=0\.01: of 31 steps that is step 0",
@@ -203,7 +202,7 @@ PICTURES = {
     "a text": r"1\.png is not a picture that can be read; allowed are PNG, JPEG",
     "unknown names": r"line 4: there is no file '9\.png'",
     "wrong column": r"caption_column=text.*caption",
-    "no abstraction": r"1\.png: the caption 'a TOKYO square 1?'? ?.*none of the abstractions TOK",
+    "no abstraction": r"1\.png: the caption 'a TOKYO square' holds none of the abstractions TOK",
     "no caption": r"1\.png has no caption; add one in",
 }
 

@@ -7,8 +7,9 @@ import torch
 from diffusers.optimization import get_scheduler
 
 from lora_sweep.config.ranges import SCHEDULES
+from lora_sweep.config.resolve import pivot_step
 from lora_sweep.config.settings import PivotRounding, Schedule
-from lora_sweep.training.schedule import lr_factor, pivot_step
+from lora_sweep.training.schedule import lr_factor
 
 
 @pytest.mark.parametrize("warmup", [0, 5])

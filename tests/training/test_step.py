@@ -63,7 +63,7 @@ def straight_loss(trial: Trial, step: int, seed: int = 0) -> Tensor:
     shape = (4, *posterior[0].shape[1:])
     drawn = zip(posterior, vae_streams, keys, strict=True)
     latents = [p[:4] + p[4:] * normal(shape, seed, stream, *key) for p, stream, key in drawn]
-    x0 = torch.stack(latents) * base.vae.config.scaling_factor
+    x0 = torch.stack(latents) * base.vae.config["scaling_factor"]
     noise = torch.stack([normal(shape, seed, Stream.noise, *key) for key in keys])
     if strength := settings.train.noise_offset:
         offsets = [normal((4,), seed, Stream.noise_offset, *key) for key in keys]
@@ -83,7 +83,9 @@ def straight_loss(trial: Trial, step: int, seed: int = 0) -> Tensor:
         add_watermarker=False,
     )
     prompt, _, pooled, _ = pipeline.encode_prompt(
-        captions, device=base.device, do_classifier_free_guidance=False
+        captions,  # type: ignore[arg-type]  # a list is allowed
+        device=base.device,
+        do_classifier_free_guidance=False,
     )
     added = {"text_embeds": pooled, "time_ids": torch.stack(time_ids).float()}
     prediction = base.unet(noisy, t, prompt, added_cond_kwargs=added).sample

@@ -71,7 +71,8 @@ By `python scripts/measure_nano.py`, on pictures and prompts that training never
 
 ## What it cannot do
 
-Its world is all it knows: no photographs, no animals, no text, no places. Words outside the world's captions are read
+Its world is all it knows: no photographs, no animals, no text, no places. Emoji and portraits come out best; shapes, their
+relations and the insides of web pages only roughly. Words outside the world's captions are read
 byte by byte and mean little until they are trained. Small things (props, glasses, menus) are blurred by a VAE with 1,024
 numbers per picture.
 """  # noqa: E501
