@@ -179,11 +179,11 @@ def base_picture(prompt: str, seed: int) -> np.ndarray:
 def draw(pipe: StableDiffusionXLPipeline, prompt: str, seed: int) -> np.ndarray:
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator("cpu").manual_seed(seed)
-    pictures: Any = pipe(
+    output: Any = pipe(
         prompt, width=64, height=64, num_inference_steps=2, guidance_scale=5.0,
         generator=generator, output_type="np",
-    ).images  # fmt: skip
-    return pictures[0]
+    )  # fmt: skip
+    return output.images[0]
 
 
 def live_picture(
@@ -213,9 +213,12 @@ def deltas(pipe: StableDiffusionXLPipeline) -> dict[str, torch.Tensor]:
     from peft.tuners.lora import LoraLayer
 
     models = {name: getattr(pipe, name) for name in ("unet", "text_encoder", "text_encoder_2")}
-    return {
-        f"{part}.{name}": layer.get_delta_weight(layer.active_adapters[0])
+    layers: dict[str, Any] = {
+        f"{part}.{name}": layer
         for part, model in models.items()
         for name, layer in model.named_modules()
         if isinstance(layer, LoraLayer)
+    }
+    return {
+        name: layer.get_delta_weight(layer.active_adapters[0]) for name, layer in layers.items()
     }
