@@ -38,6 +38,8 @@ WITHOUT_TORCH = (
     "lora_sweep.config.compose",
     "lora_sweep.__main__",
     "lora_sweep.sweep.request",
+    "lora_sweep.sweep.plan",
+    "lora_sweep.results.summary",
     "lora_sweep.results.store",
 )
 

@@ -56,19 +56,20 @@ def identity_values(settings: Settings) -> dict[str, Any]:
 
 def _values(part: Any, path: str) -> dict[str, Any]:
     return {
-        field.name: _value(getattr(part, field.name), f"{path}{field.name}")
+        field.name: identity_value(getattr(part, field.name), f"{path}{field.name}")
         for field in fields(part)
         if field.metadata.get("identity", True) and f"{path}{field.name}" not in COVERED_BY_HASHES
     }
 
 
-def _value(value: Any, path: str) -> Any:
+def identity_value(value: Any, path: str) -> Any:
+    """Return a setting or section as plain values; `path` is its dotted name."""
     if is_dataclass(value):
         return _values(value, f"{path}.")
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, tuple):
-        return [_value(item, path) for item in value]
+        return [identity_value(item, path) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)  # 1.0 and 1 are one value, and so are 0.0 and -0.0
     return value

@@ -88,6 +88,11 @@ class Progress:
             self._said = self.clock()
             self.note(f"{self.name}  step {step}/{self.total_steps}  {facts}")
 
+    def restart(self, step: int) -> None:
+        """Judge the time left from here on: what came before was other work, or done earlier."""
+        self.first_step = step
+        self._began = self.clock()
+
     def note(self, line: str) -> None:
         """One line of text, above the bar if there is one."""
         _say(self.console, line)

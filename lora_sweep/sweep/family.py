@@ -147,13 +147,15 @@ class FamilyRun:
     def _train(self, index: int, segment: Segment, trial: Trial) -> None:
         logs, settings = self._logs(segment.trials), trial.settings.train
         before = sum(len(each.steps) for each in self.family.segments[:index])
+        offset = self.steps_before + before - segment.start
+        self.progress.restart(offset + trial.step)
         recorder = Recorder(
             logs,
             self.progress,
             settings.log_every,
             self.live.seconds,
             overflow_is_skipped=self.live.base.dtype == torch.float16,
-            shown_offset=self.steps_before + before - segment.start,
+            shown_offset=offset,
         )
         clock = _Clock(self.live, recorder, shared=len(segment.trials) > 1)
         try:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from lora_sweep.config.identity import TRAINING_VERSION
-from lora_sweep.config.identity import _value as identity_value
+from lora_sweep.config.identity import TRAINING_VERSION, identity_value
 from lora_sweep.config.resolve import pivot_step, resolved, te_lr, text_side_trains
 from lora_sweep.config.settings import (
     Pivotal,

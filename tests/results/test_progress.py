@@ -113,3 +113,12 @@ def test_a_slow_job_beside_training_shares_the_terminal_with_the_bar() -> None:
     shown = text.getvalue()
     assert "2/3" in shown and "encoding pictures: done in 0s" in shown
     assert shown.rindex("loss 0.2500") > shown.rindex("2/3")
+
+
+def test_after_a_restart_the_time_left_is_judged_by_the_steps_since() -> None:
+    now = [0.0]
+    progress = Progress("trial", 100, clock=lambda: now[0])
+    now[0] = 3600.0  # an hour of drawing class pictures
+    progress.restart(10)
+    now[0] += 5.0
+    assert progress.seconds_left(20) == 40.0

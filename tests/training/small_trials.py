@@ -28,6 +28,7 @@ from lora_sweep.training.prepare import Items
 from lora_sweep.training.trial import Trial, build_trial
 
 WORDS = ("dog", "red circle", "tree", "car", "cup", "star", "house", "moon")
+ONE_BLOCK = ("mid_block",)  # where a LoRA is put unless a test asks for more, for speed
 LATENT = 8  # positions a side: half of what the base was made for, for speed
 
 
@@ -66,7 +67,7 @@ def some_settings(
     """Settings of a small trial."""
     return Settings(
         optimizer=optimizer or AdamW(lr=1e-2),
-        lora=lora or Lora(rank=4),
+        lora=lora or Lora(rank=4, blocks=ONE_BLOCK),
         te_mode=te_mode or TeMode(),
         prior=prior or Prior(),
         snr=Snr(gamma=gamma),

@@ -14,7 +14,16 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from diffusers.training_utils import compute_snr
-from small_trials import a_trial, make_nonzero, run, some_items, some_settings, te_modes, weights
+from small_trials import (
+    ONE_BLOCK,
+    a_trial,
+    make_nonzero,
+    run,
+    some_items,
+    some_settings,
+    te_modes,
+    weights,
+)
 from torch import Tensor
 
 from lora_sweep.config.settings import (
@@ -251,7 +260,7 @@ def test_neither_rank_nor_te_mode_nor_optimizer_changes_the_data(base: Base) -> 
     plain = noised(base, some_settings(), 2)
     torch.manual_seed(5)
     for settings in (
-        some_settings(lora=Lora(rank=8, dropout=0.5)),
+        some_settings(lora=Lora(rank=8, dropout=0.5, blocks=ONE_BLOCK)),
         some_settings(te_modes()["pivotal"]),
         some_settings(gamma=5.0),
     ):
@@ -289,7 +298,7 @@ def test_gradient_checkpointing_changes_no_bit_even_with_dropout(base: Base, mod
     for checkpointing in (False, True):
         settings = some_settings(
             te_modes(0.5)[mode],
-            lora=Lora(rank=4, dropout=0.3),
+            lora=Lora(rank=4, dropout=0.3, blocks=ONE_BLOCK),
             gradient_checkpointing=checkpointing,
         )
         with a_trial(base, settings, steps=2) as trial:
@@ -300,7 +309,9 @@ def test_gradient_checkpointing_changes_no_bit_even_with_dropout(base: Base, mod
 
 
 def test_dropout_draws_by_step_and_slot_and_leaves_the_global_generator(base: Base) -> None:
-    settings = some_settings(te_modes(1.0)["lora"], lora=Lora(rank=4, dropout=0.5))
+    settings = some_settings(
+        te_modes(1.0)["lora"], lora=Lora(rank=4, dropout=0.5, blocks=ONE_BLOCK)
+    )
 
     def losses(seed: int) -> list[float]:
         torch.manual_seed(seed)
