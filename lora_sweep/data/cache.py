@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,9 +17,7 @@ from torch import Tensor
 from lora_sweep.errors import StoreError
 from lora_sweep.files import atomic_write
 
-Json: TypeAlias = (
-    "str | int | float | bool | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
-)
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 _log = logging.getLogger(__name__)
 

@@ -65,7 +65,7 @@ def save_checkpoint(
     Raises StoreError when the disk is full or not writable, ValueError for meta that is not JSON.
     """
     target = step_folder(folder, step)
-    content = {"format": FORMAT, "step": step, "meta": dict(meta)}
+    content: dict[str, Any] = {"format": FORMAT, "step": step, "meta": dict(meta)}
     json.dumps(content, allow_nan=False)
     make_folder(folder)
     _remove_leftovers(folder)

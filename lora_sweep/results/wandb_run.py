@@ -132,7 +132,7 @@ def check_run(settings: Wandb, group: str | None = None) -> tuple[str, str]:
     """The mode in which a run would start, and why; raises SettingsError where none can."""
     _check(settings, settings.group or group)
     try:
-        import wandb  # noqa: F401
+        import wandb  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ImportError as error:
         raise SettingsError(
             [f"tracker=wandb needs the package wandb ({error}): pip install wandb, or tracker=none"]

@@ -129,7 +129,7 @@ def test_every_range_belongs_to_a_setting_that_exists() -> None:
     for section in fields(Settings):
         default = getattr(Settings(), section.name)
         if is_dataclass(default):
-            bases = [base for base, classes in VARIANTS.items() if isinstance(default, base)]
+            bases = [base for base in VARIANTS if isinstance(default, base)]
             choices: Any = VARIANTS[bases[0]] if bases else (type(default),)
             for cls in choices:
                 known |= {f"{section.name}.{item.name}" for item in fields(cls)}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from small_trials import a_trial, run, some_items, some_settings, te_modes, weights
+from small_trials import ONE_BLOCK, a_trial, run, some_items, some_settings, te_modes, weights
 from torch import Tensor
 
 from lora_sweep.config.settings import (
@@ -84,7 +84,7 @@ def test_with_dropout_a_schedule_and_a_norm_that_clips_too(base: Base, optimizer
     settings = some_settings(
         te_modes(PIVOT / STEPS)["lora"],
         OPTIMIZERS[optimizer],
-        lora=Lora(rank=4, dropout=0.3, use_dora=True),
+        lora=Lora(rank=4, dropout=0.3, use_dora=True, blocks=ONE_BLOCK),
         max_grad_norm=0.1,
         noise_offset=0.05,
     )

@@ -157,6 +157,7 @@ def test_loss_and_gradients_are_those_of_the_straight_computation(
 ) -> None:
     settings = some_settings(
         te_modes(1.0)[mode],
+        lora=Lora(rank=4),
         prior=PRIORS[prior],
         gamma=5.0,
         noise_offset=0.1,

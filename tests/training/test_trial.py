@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_trials import a_trial, run, some_items, some_settings, te_modes, weights
+from small_trials import ONE_BLOCK, a_trial, run, some_items, some_settings, te_modes, weights
 from torch import Tensor
 
 from lora_sweep.config.settings import (
@@ -250,7 +250,9 @@ def test_several_abstractions_each_become_tokens_of_their_own(base: Base) -> Non
 def test_drawing_pictures_between_steps_changes_no_bit_of_training(
     base: Base, mode: str, optimizer: AdamW | ProdigyPlus
 ) -> None:
-    settings = some_settings(te_modes(0.5)[mode], optimizer, lora=Lora(rank=4, dropout=0.3))
+    settings = some_settings(
+        te_modes(0.5)[mode], optimizer, lora=Lora(rank=4, dropout=0.3, blocks=ONE_BLOCK)
+    )
     found: list[tuple[list[float], dict[str, Tensor]]] = []
     for draw in (False, True):
         with a_trial(base, settings, steps=2) as trial:
