@@ -4,7 +4,6 @@ saving, undoing it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,15 +17,16 @@ from lora_sweep.config.settings import Pivotal, PivotRounding, Settings, TeFull,
 from lora_sweep.data.cache import Cache
 from lora_sweep.data.order import num_items, steps_per_epoch
 from lora_sweep.errors import SettingsError
-from lora_sweep.model.adapters import Adapter, add_text_lora, add_unet_lora, remove_lora
+from lora_sweep.model.adapters import Adapter, add_unet_lora, remove_lora
 from lora_sweep.model.base import Base
-from lora_sweep.model.tokens import NewTokens, add_new_tokens, remove_new_tokens
+from lora_sweep.model.tokens import NewTokens
 from lora_sweep.training.conditioning import Conditioner
 from lora_sweep.training.flat import FlatGroup
 from lora_sweep.training.loss_scale import LossScale
 from lora_sweep.training.optim import TrialOptimizer, build_optimizer
 from lora_sweep.training.prepare import Items
 from lora_sweep.training.schedule import lr_factor, pivot_step
+from lora_sweep.training.text_side import put_text_side
 
 UNET, TEXT = "unet", "text"
 
@@ -125,7 +125,7 @@ def build_trial(
     try:
         adapters = [add_unet_lora(base, settings.lora, settings.seed)]
         undo.append(lambda: remove_lora(adapters[0]))
-        tokens, text = _text_side(base, settings, adapters, undo)
+        tokens, text = put_text_side(base, settings, adapters, undo)
         groups = _groups(settings, adapters[0].parameters(), text)
         base.unet.train()
         undo.append(lambda: base.unet.eval() and None)
@@ -171,77 +171,6 @@ def _check_something_trains(trial: Trial) -> None:
                 "optimizer.lr above 0, or te_mode.frac=1"
             ]
         )
-
-
-def _text_side(
-    base: Base, settings: Settings, adapters: list[Adapter], undo: list[Callable[[], None]]
-) -> tuple[NewTokens | None, dict[str, nn.Parameter]]:
-    """What of the text side is trained, by te_mode; adapters are added to the list."""
-    for encoder in base.text_encoders:
-        encoder.to(base.device)  # type: ignore[arg-type]  # an earlier trial may have parked them
-    match settings.te_mode:
-        case Pivotal(num_new_tokens=count):
-            tokenizers = base.tokenizers
-            abstractions = settings.dataset.abstractions
-            tokens = add_new_tokens(base, abstractions, count, settings.seed)
-            undo.append(lambda: remove_new_tokens(base, tokens, tokenizers))
-            return tokens, {f"rows.{i}": rows for i, rows in enumerate(tokens.rows)}
-        case TeLora():
-            pair = add_text_lora(base, settings.lora, settings.seed)
-            undo.extend([lambda: remove_lora(pair[0]), lambda: remove_lora(pair[1])])
-            adapters.extend(pair)
-            _train_encoders(base, undo)
-            return None, {
-                f"{adapter.name}.{path}": parameter
-                for adapter in pair
-                for path, parameter in adapter.parameters().items()
-                if not _unused(base, adapter.name, path)
-            }
-        case TeFull():
-            originals = base.text_encoders
-            base.text_encoder = copy.deepcopy(originals[0]).float()
-            base.text_encoder_2 = copy.deepcopy(originals[1]).float()
-            undo.append(lambda: _put_back(base, originals))
-            _train_encoders(base, undo)
-            return None, {
-                f"{name}.{path}": parameter
-                for name, encoder in zip(
-                    ("text_encoder", "text_encoder_2"), base.text_encoders, strict=True
-                )
-                for path, parameter in encoder.named_parameters()
-                if not _unused(base, name, path)
-            }
-        case _:
-            return None, {}
-
-
-def _unused(base: Base, encoder: str, path: str) -> bool:
-    """Whether a parameter comes after the layer that is read, so that it never has a gradient.
-
-    Only in the first encoder: the second's pooled vector needs all of it.
-    """
-    if encoder != "text_encoder":
-        return False
-    if "final_layer_norm" in path:
-        return True
-    used = base.text_encoder.config.num_hidden_layers - 1 - base.clip_skip
-    return any(f"layers.{i}." in path for i in range(used, used + 1 + base.clip_skip))
-
-
-def _train_encoders(base: Base, undo: list[Callable[[], None]]) -> None:
-    encoders = base.text_encoders
-    for encoder in encoders:
-        encoder.train()
-
-    def stop() -> None:
-        for encoder in encoders:
-            encoder.eval()
-
-    undo.append(stop)
-
-
-def _put_back(base: Base, originals: tuple[Any, Any]) -> None:
-    base.text_encoder, base.text_encoder_2 = originals
 
 
 def _groups(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,4 +103,7 @@ def test_embeddings_of_untouched_encoders_are_shared_between_trials(
         assert len(rows) == 2 * 3
         Conditioner(base, CAPTIONS, {}).fix(cache, "another base")
         assert len(rows) == 4 * 3
+        other_precision = replace(base, dtype=torch.bfloat16)
+        Conditioner(other_precision, CAPTIONS, {}).fix(cache, "this base")
+        assert len(rows) == 6 * 3
     assert torch.equal(second([0, 1]).prompt_BLD, plain([3, 2]).prompt_BLD)

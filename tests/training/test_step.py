@@ -22,23 +22,20 @@ from small_trials import (
     some_items,
     some_settings,
     te_modes,
-    weights,
 )
 from torch import Tensor
 
 from lora_sweep.config.settings import (
     AdamW,
     Lora,
-    Model,
     Pivotal,
-    Precision,
     Prior,
     PriorGenerated,
     Schedule,
     Settings,
 )
 from lora_sweep.draws import normal, uniform_int
-from lora_sweep.model.base import Base, load_base
+from lora_sweep.model.base import Base
 from lora_sweep.randomness import Stream, permutation
 from lora_sweep.training.prepare import Items
 from lora_sweep.training.step import train_step
@@ -291,59 +288,3 @@ def test_the_rates_shown_are_the_steps_own(base: Base) -> None:
         rates = [train_step(trial, base.unet).lr for _ in range(3)]
     assert [rate["unet"] for rate in rates] == pytest.approx([0.0, 0.25e-3, 0.5e-3])
     assert [rate["text"] for rate in rates] == pytest.approx([0.0, 0.25e-4, 0.5e-4])
-
-
-@pytest.mark.parametrize("mode", list(te_modes()))
-def test_gradient_checkpointing_changes_no_bit_even_with_dropout(base: Base, mode: str) -> None:
-    found: list[tuple[list[float], dict[str, Tensor]]] = []
-    for checkpointing in (False, True):
-        settings = some_settings(
-            te_modes(0.5)[mode],
-            lora=Lora(rank=4, dropout=0.3, blocks=ONE_BLOCK),
-            gradient_checkpointing=checkpointing,
-        )
-        with a_trial(base, settings, steps=2) as trial:
-            make_nonzero(trial)
-            found.append((run(trial, 2), weights(trial)))
-    assert found[0][0] == found[1][0]
-    assert all(torch.equal(found[0][1][name], found[1][1][name]) for name in found[0][1])
-
-
-def test_dropout_draws_by_step_and_slot_and_leaves_the_global_generator(base: Base) -> None:
-    settings = some_settings(
-        te_modes(1.0)["lora"], lora=Lora(rank=4, dropout=0.5, blocks=ONE_BLOCK)
-    )
-
-    def losses(seed: int) -> list[float]:
-        torch.manual_seed(seed)
-        state = torch.get_rng_state()
-        with a_trial(base, settings) as trial:
-            make_nonzero(trial)
-            found = run(trial, 2)
-        assert torch.equal(torch.get_rng_state(), state)
-        return found
-
-    with_dropout = losses(1)
-    assert losses(2) == with_dropout
-    with a_trial(base, some_settings(te_modes(1.0)["lora"])) as trial:
-        make_nonzero(trial)
-        assert run(trial, 2) != with_dropout, "dropout did something"
-
-
-@pytest.fixture(scope="module")
-def bf16_base() -> Base:
-    return load_base(Model(precision=Precision.bf16), torch.device("cpu"))
-
-
-@pytest.mark.parametrize("mode", list(te_modes()))
-def test_a_16_bit_base_trains_fp32_weights(base: Base, bf16_base: Base, mode: str) -> None:
-    settings = some_settings(te_modes(0.5)[mode], lora=Lora(rank=4, use_dora=mode == "lora"))
-    losses: dict[str, list[float]] = {}
-    for name, each in (("fp32", base), ("bf16", bf16_base)):
-        with a_trial(each, settings, steps=2) as trial:
-            losses[name] = run(trial, 2)
-            for group in trial.groups.values():
-                assert group.vector.dtype == group.gradient.dtype == torch.float32
-                assert all(p.dtype == torch.float32 for p in group.tensors())
-                assert torch.isfinite(group.vector).all()
-    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.03)
