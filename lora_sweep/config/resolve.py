@@ -65,8 +65,8 @@ def pivot_step(
 ) -> int:
     """The first step at which the text side no longer trains; max_train_steps when it always does.
 
-    `exact` is round(frac * steps); `epoch` is the start of epoch int(frac * epochs), as in the
-    script (lines 2083-2115), which may be step 0.
+    `exact` is frac * steps, rounded, halves up; `epoch` is the start of epoch int(frac * epochs),
+    as in the script (lines 2083-2115), which may be step 0.
     """
     if rounding is PivotRounding.epoch:
         epochs = -(-max_train_steps // steps_per_epoch)

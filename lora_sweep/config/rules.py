@@ -175,7 +175,7 @@ def _pivot(s: Settings) -> Iterator[str]:
     if not isinstance(mode, TeLora | TeFull | Pivotal) or steps is None or mode.frac <= 0:
         return
     by_step = not isinstance(mode, Pivotal) or mode.pivot_rounding is PivotRounding.exact
-    if by_step and round(mode.frac * steps) < 1:
+    if by_step and int(mode.frac * steps + 0.5) < 1:
         yield (
             f"te_mode.frac={mode.frac}: of train.max_train_steps={steps} that is step 0, "
             "so the text side would never train; must give at least step 1"

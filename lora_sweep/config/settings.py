@@ -36,7 +36,7 @@ class Pooling(Enum):
     """Position whose state becomes the pooled text vector of the second encoder.
 
     `diffusers` is what diffusers computes from the text encoder's own config: for SDXL the highest
-    token id, which is the first new token in pivotal training. `eos` is the true end of the text
+    token id, which is the last new token in pivotal training. `eos` is the true end of the text
     (ComfyUI, A1111).
     """
 

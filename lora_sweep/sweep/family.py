@@ -98,23 +98,11 @@ class FamilyRun:
                 log.note(TrialState.waiting, "interrupted")
             raise
         except Exception as error:
-            # The one broad except of the project: what stops a trial is recorded, and the rest go
-            # on.
-            self._note_fault(logs, error)
+            # Broad on purpose: whatever stops a trial is recorded, and the rest go on.
+            self.faults |= note_fault(logs, error, self.aloud)
         self.live.leave()
         self._at = None
         return False
-
-    def _note_fault(self, logs: Sequence[TrialLog], error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"
-        for log in logs:
-            self.faults[log.request.id] = error
-            with contextlib.suppress(LoraSweepError):  # a full disk takes no record either
-                log.note(TrialState.failed, reason)
-            if self.aloud:
-                say(f"{log.request.name}: failed: {reason}")
-        if not isinstance(error, LoraSweepError):
-            traceback.print_exception(error)
 
     def _enter(self, segment: Segment) -> Trial:
         """Bring the live trial to the furthest known state of a segment, and open the logs."""
@@ -230,6 +218,19 @@ class FamilyRun:
 
     def _logs(self, positions: range) -> list[TrialLog]:
         return [self.logs[self.family.trials[position]] for position in positions]
+
+
+def note_fault(logs: Sequence[TrialLog], error: Exception, aloud: bool) -> dict[str, Exception]:
+    """Record what stopped trials; returns it by trial. A fault of ours comes with its traceback."""
+    reason = f"{type(error).__name__}: {error}"
+    for log in logs:
+        with contextlib.suppress(LoraSweepError):  # a full disk takes no record either
+            log.note(TrialState.failed, reason, name=log.request.name)
+        if aloud:
+            say(f"{log.request.name}: failed: {reason}")
+    if not isinstance(error, LoraSweepError):
+        traceback.print_exception(error)
+    return {log.request.id: error for log in logs}
 
 
 class _Clock:

@@ -12,6 +12,9 @@ from lora_sweep.results.checkpoint import checkpoint_steps
 from lora_sweep.results.store import TrialFolder
 from lora_sweep.results.trial_record import TrialRecord, TrialState
 
+# The safe loader in C where there is one: a sweep may look up a thousand trials.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 CADENCE = ("every", "batch_size")
 """Evaluation settings that leave what a finished trial holds as it is."""
 
@@ -51,7 +54,7 @@ def _exported(folder: TrialFolder, settings: Settings) -> list[Any]:
 
 def _asks_for_other_measures(folder: TrialFolder, asked: Evaluate) -> bool:
     try:
-        had = dict(yaml.safe_load(folder.config.read_text(encoding="utf-8"))["evaluate"])
+        had = dict(yaml.load(folder.config.read_text(encoding="utf-8"), _LOADER)["evaluate"])
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
         return True
     wanted = to_plain(asked)

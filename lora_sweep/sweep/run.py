@@ -18,7 +18,7 @@ from lora_sweep.results.tracker import tracker_problems
 from lora_sweep.results.trial_record import TrialRecord, TrialState
 from lora_sweep.sweep.checkpoints import CheckpointIndex
 from lora_sweep.sweep.device import device_problems, open_device
-from lora_sweep.sweep.family import FamilyRun
+from lora_sweep.sweep.family import FamilyRun, note_fault
 from lora_sweep.sweep.interrupt import Interrupt, interruptible
 from lora_sweep.sweep.live import Live
 from lora_sweep.sweep.lookup import is_settled
@@ -193,15 +193,22 @@ class _Job:
                 say(f"{request.name}: failed: {error}")
             return
         logs = {request.id: TrialLog(request, self.store, self.group) for request in requests}
+        aloud = len(self.requests) > 1
+        try:
+            prepared = self._prepared(base, requests[0])
+        except Exception as error:
+            # Broad on purpose, as while training: a family that cannot begin ends no other.
+            self.faults |= note_fault(list(logs.values()), error, aloud)
+            return
         run = FamilyRun(
             family,
             logs,
-            Live(base, self._prepared(base, requests[0])),
+            Live(base, prepared),
             CheckpointIndex(self.store.trials()),
             progress,
             self.interrupt,
             steps_before=before,
-            aloud=len(self.requests) > 1,
+            aloud=aloud,
         )
         try:
             run.run()

@@ -9,6 +9,7 @@ import pytest
 
 from lora_sweep.config import check, problems, resolved_steps, warnings
 from lora_sweep.config.ranges import RANGES
+from lora_sweep.config.resolve import pivot_step
 from lora_sweep.config.settings import (
     VARIANTS,
     Adafactor,
@@ -142,6 +143,7 @@ def test_all_problems_are_reported_at_once() -> None:
         seed=-1,
         optimizer=Prodigy(te_lr=0.5),
         train=Train(max_train_steps=1, steps_per_image=3),
+        te_mode=Pivotal(frac=0.4),
         results=Results(name="../x"),
     )
     with pytest.raises(SettingsError) as caught:
@@ -149,6 +151,15 @@ def test_all_problems_are_reported_at_once() -> None:
     assert len(caught.value.problems) == 6
     for name in ("lora.rank", "seed", "te_lr", "steps_per_image", "results.name", "te_mode.frac"):
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(("frac", "refused"), [(0.49, True), (0.5, False)])
+def test_a_pivot_is_refused_just_where_training_would_put_it_at_step_0(
+    frac: float, refused: bool
+) -> None:
+    settings = having(train=Train(max_train_steps=1), te_mode=Pivotal(frac=frac))
+    assert (pivot_step(frac, 1, PivotRounding.exact, 1) == 0) is refused
+    assert bool(problems(settings)) is refused
 
 
 def test_prodigy_takes_no_second_learning_rate_except_0() -> None:

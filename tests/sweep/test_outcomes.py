@@ -188,6 +188,21 @@ def test_a_fault_of_the_program_is_recorded_and_tried_again(
     assert not run_trial(settings).failed and record_of(only_run(root))["error"] is None
 
 
+def test_pictures_that_cannot_be_prepared_end_the_trial_with_a_record(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lora_sweep.sweep import run
+
+    def fail(*arguments: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch, pytest.raises(LoraSweepError, match="out of memory"):
+        patch.setattr(run, "prepare", fail)
+        run_trial(small(root))
+    record = record_of(only_run(root))
+    assert (record["state"], record["error"]) == ("failed", "RuntimeError: out of memory")
+
+
 @pytest.mark.parametrize(
     ("te_mode", "optimizer", "lora"),
     [
@@ -201,7 +216,7 @@ def test_evaluating_on_the_way_changes_no_byte_of_the_adapter(
     te_mode: str, optimizer: Optimizer, lora: Lora, new_root: Callable[[str], Path]
 ) -> None:
     often = Evaluate(
-        every=2, prompts=(PROMPT,), images_per_prompt=1, sample_steps=1, loss_timesteps=2
+        every=3, prompts=(PROMPT,), images_per_prompt=1, sample_steps=1, loss_timesteps=1
     )
     never = Evaluate(loss_timesteps=0)
     folders = [
@@ -214,9 +229,9 @@ def test_evaluating_on_the_way_changes_no_byte_of_the_adapter(
     seen = [row for row in rows_of(folders[0]) if "fit_loss" not in row]
     assert seen == rows_of(folders[1])
     measured = [row["step"] for row in rows_of(folders[0]) if "fit_loss" in row]
-    assert measured == [2, 4, STEPS]
+    assert measured == [3, STEPS]
     samples = json.loads((folders[0] / "samples/samples.json").read_text(encoding="utf-8"))
-    assert [sample["step"] for sample in samples] == [2, 4, STEPS]
+    assert [sample["step"] for sample in samples] == [3, STEPS]
 
 
 def test_rows_do_not_depend_on_how_often_they_are_written(new_root: Callable[[str], Path]) -> None:
