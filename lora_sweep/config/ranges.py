@@ -33,6 +33,19 @@ FILE_NAME: Range = (
     "a plain file name of letters, digits, '.', '_' and '-' that starts with a letter or a digit",
     lambda v: re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", v) is not None,
 )
+TAKEN_NAMES = ("pytorch_lora_weights", "text_encoder", "text_encoder_2", "pytorch_lora_weights_emb")
+"""Names of files that every trial has; the exported ones must not overwrite them."""
+
+
+def is_taken_name(name: str) -> bool:
+    """Whether <name>.safetensors would be another file of the trial, here or where case is lost."""
+    return name.lower() in TAKEN_NAMES or name.lower().endswith("_emb")
+
+
+FREE_NAME: Range = (
+    f"none of {', '.join(TAKEN_NAMES)}, and must not end in _emb: other files of the trial",
+    lambda v: not is_taken_name(v),
+)
 TAGS: Range = ("of 1 to 64 characters each", lambda v: all(1 <= len(tag) <= 64 for tag in v))
 NO_BLANKS: Range = ("a list without empty entries", lambda v: all(item.strip() for item in v))
 SCHEDULES = (
@@ -115,7 +128,7 @@ RANGES: dict[str, tuple[Range, ...]] = {
     "tracker.project": (NOT_EMPTY,),
     "tracker.tags": (TAGS,),
     "results.dir": (NOT_EMPTY,),
-    "results.name": (FILE_NAME,),
+    "results.name": (FILE_NAME, FREE_NAME),
 }
 
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lora_sweep.config.ranges import TAKEN_NAMES, is_taken_name
 from lora_sweep.errors import StoreError
 from lora_sweep.files import TEMPORARY, check_name, check_writable, make_folder
 from lora_sweep.results.checkpoint import step_folder
@@ -16,9 +17,6 @@ from lora_sweep.results.trial_record import TrialRecord, read_record, write_reco
 
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 TRIAL_ID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,63}")
-
-# <name>.safetensors must not be one of the files that have a fixed name.
-TAKEN_NAMES = ("pytorch_lora_weights", "text_encoder", "text_encoder_2", "pytorch_lora_weights_emb")
 
 
 @dataclass(frozen=True)
@@ -194,8 +192,7 @@ class Store:
 def check_weights_name(name: str) -> str:
     """Return results.name if it can name the exported files; raises StoreError."""
     check_name(name)
-    # Comparing in lower case: some file systems take the two for one.
-    if name.lower() in TAKEN_NAMES or name.lower().endswith("_emb"):
+    if is_taken_name(name):
         raise StoreError(
             f"results.name={name!r} would overwrite another file of the trial; "
             f"anything but {', '.join(TAKEN_NAMES)} and names that end in _emb is allowed"

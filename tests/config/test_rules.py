@@ -291,3 +291,8 @@ def test_optimizers_with_a_schedule_of_their_own_take_only_the_constant_one(
 def test_warm_up_ends_before_training_does() -> None:
     warm = Schedule(name="cosine", warmup_steps=100)
     assert "must be less than train.max_train_steps=100" in only_problem(schedule=warm)
+
+
+@pytest.mark.parametrize("name", ["dog_emb", "text_encoder", "Pytorch_LoRA_Weights"])
+def test_a_name_that_another_file_has_is_refused_before_training(name: str) -> None:
+    assert f"results.name={name}: must be none of" in only_problem(results=Results(name=name))
