@@ -40,7 +40,7 @@ def folder_entries(folder: Path, caption_column: str | None, problems: list[str]
     With caption_column None no caption is read from any file.
     """
     try:
-        files = _walk(folder)
+        files = list_files(folder)
     except OSError as error:
         problems.append(f"{error.filename or folder} cannot be read: {error.strerror or error}")
         return []
@@ -135,8 +135,11 @@ def _sidecar_caption(picture: Path, problems: list[str]) -> str | None:
     return lines[0] if lines else None
 
 
-def _walk(folder: Path) -> dict[str, Path]:
-    """Files by path inside the folder (NFC, slashes), without ignored ones, in natural order."""
+def list_files(folder: Path) -> dict[str, Path]:
+    """Files by path inside the folder (NFC, slashes), without ignored ones, in natural order.
+
+    Raises OSError.
+    """
     found: list[tuple[str, Path]] = []
     for parent, subfolders, names in os.walk(folder, onerror=_raise):
         subfolders[:] = [name for name in subfolders if not _is_ignored(name)]

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from lora_sweep.errors import DataError
 
@@ -30,6 +30,9 @@ MAX_PIXELS = 2**27
 
 MAX_ASPECT = 32
 """Longest side over shortest. The short side is scaled to the resolution, the long one with it."""
+
+_TURNED_SIDEWAYS = frozenset({5, 6, 7, 8})
+"""EXIF orientations in which width and height change places."""
 
 # What Pillow's decoders are known to raise on damaged files, beside OSError.
 _DECODING_ERRORS = (
@@ -64,6 +67,22 @@ def read_picture(path: Path) -> Image.Image:
     the file.
     """
     return _decode(path, _read_bytes(path))
+
+
+def read_preview(path: Path, short_side: int) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture as read_picture has it, and its full upright size (height, width) in pixels.
+
+    A JPEG is decoded at a half, a quarter or an eighth where its short side then still has at least
+    `short_side` pixels: up to ten times faster. Raises DataError naming the file.
+    """
+    data = _read_bytes(path)
+    preview = _decode(path, data, short_side)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in _decode
+        header = _open(path, data)
+        turned = header.getexif().get(ExifTags.Base.Orientation) in _TURNED_SIDEWAYS
+    width, height = header.size
+    return preview, (width, height) if turned else (height, width)
 
 
 def picture_digest(path: Path) -> str:
@@ -116,7 +135,7 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _decode(path: Path, data: bytes) -> Image.Image:
+def _decode(path: Path, data: bytes, short_side: int | None = None) -> Image.Image:
     with warnings.catch_warnings():
         # What matters is raised: size is checked here, and damage makes the decoder fail.
         warnings.simplefilter("ignore")
@@ -132,6 +151,8 @@ def _decode(path: Path, data: bytes) -> Image.Image:
                 ]
             )
         try:
+            if short_side is not None:
+                image.draft(None, (short_side, short_side))  # does nothing to other formats
             image.load()
         except _DECODING_ERRORS as error:
             raise DataError([f"{path} is damaged or cut short: {_in_words(error)}"]) from error
