@@ -1,124 +1,196 @@
-"""Numbers to choose by: the denoising error on pictures that were kept back, and on pictures
-trained on.
+"""Evaluating a trial: all measures and validation pictures of its present state, changing nothing
+in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from lora_sweep.draws import normal
+from lora_sweep.config.resolve import validation_prompts
+from lora_sweep.config.settings import Evaluate, Settings, TeFull
+from lora_sweep.data.cache import Cache
+from lora_sweep.data.examples import Example
 from lora_sweep.model.base import Base
-from lora_sweep.model.latents import scale_latents
-from lora_sweep.model.text import TextEmbedding
-from lora_sweep.randomness import Stream
-from lora_sweep.training.conditioning import Conditioner
-from lora_sweep.training.loss import squared_error
-from lora_sweep.training.noise import add_noise, noise_of_velocity
+from lora_sweep.model.sample import SamplerSettings
+from lora_sweep.results.measure.denoising import measure_losses
+from lora_sweep.results.measure.drift import DriftReference, make_drift_reference, measure_drift
+from lora_sweep.results.measure.pictures import (
+    PictureReference,
+    make_picture_reference,
+    measure_pictures,
+)
+from lora_sweep.results.measure.prompts import class_prompts, drift_prompts
+from lora_sweep.results.measures import MEASURES
+from lora_sweep.results.samples import Sample, draw_samples, open_picture
+from lora_sweep.results.store import TrialFolder
 from lora_sweep.training.prepare import Items
-
-MEASURE_SEED = 0
-"""The same noise for every trial, whatever its seed, so that trials can be compared."""
+from lora_sweep.training.trial import Trial
 
 
-def denoising_loss(
-    base: Base, items: Items, text: TextEmbedding, num_timesteps: int, batch_size: int
-) -> float:
-    """Mean squared error of the predicted noise over items x a fixed grid of timesteps, with fixed
-    noise.
+@dataclass
+class Yardstick:
+    """What every trial of a sweep is measured against, made once, before any is on the base.
 
-    Unweighted; in [0, inf), lower is better, about 1 for a model that knows nothing. On held-out
-    pictures it is `val_loss`, on pictures trained on `fit_loss`, and their difference `gap` tells
-    memorising. It cannot see whether samples look good, and differences inside the spread over
-    seeds mean nothing.
-
-    `text` has one row per item. Timesteps are the middles of `num_timesteps` equal parts of the
-    schedule. Latents are the posteriors' means. The modules' train or eval mode is put back
-    afterwards.
+    `drawn` are the pictures of the state measured last, by their keys, and `scores` its measures:
+    trials that share a step are in the same state at it.
     """
-    alphas_cumprod = base.alphas_cumprod()
-    grid = timestep_grid(len(alphas_cumprod), num_timesteps)
-    pairs = [(item, k) for item in range(len(items)) for k in range(num_timesteps)]
-    total = torch.zeros((), dtype=torch.float64)
-    with _evaluating(base):
-        for start in range(0, len(pairs), batch_size):
-            batch = pairs[start : start + batch_size]
-            errors_B = _errors(base, items, text, batch, grid, alphas_cumprod)
-            total += errors_B.double().sum().cpu()
-    return float(total / len(pairs))
+
+    fit_items: Items | None
+    heldout_items: Items | None
+    drift: DriftReference | None
+    pictures: PictureReference | None
+    state: str = ""
+    drawn: dict[str, bytes] = field(default_factory=dict)
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def timestep_grid(count: int, num_timesteps: int) -> list[int]:
-    """The middles of `num_timesteps` equal parts of 0 .. count - 1."""
-    return [int((k + 0.5) * count / num_timesteps) for k in range(num_timesteps)]
+@dataclass(frozen=True)
+class Evaluation:
+    """Measures in the order of MEASURES, those left out that could not be had; new pictures."""
+
+    scores: dict[str, float]
+    samples: list[Sample]
 
 
-@torch.no_grad()
-def _errors(
+def make_yardstick(
     base: Base,
-    items: Items,
-    text: TextEmbedding,
-    pairs: Sequence[tuple[int, int]],
-    grid: Sequence[int],
-    alphas_cumprod: Tensor,
-) -> Tensor:
-    rows = torch.tensor([item for item, _ in pairs], device=base.device)
-    mean = items.posterior_NCHW[rows].chunk(2, dim=1)[0]
-    x0 = scale_latents(base, mean)
-    noise = [normal(x0.shape[1:], MEASURE_SEED, Stream.measure, i, k) for i, k in pairs]
-    eps = torch.stack(noise).to(base.device)
-    t = torch.tensor([grid[k] for _, k in pairs], device=base.device)
-    alpha_bar = alphas_cumprod[t]
-    x_t = add_noise(x0, eps, alpha_bar)
-    embedding = text.rows(rows)
-    condition = {
-        "text_embeds": embedding.pooled_BP.to(base.dtype),
-        "time_ids": items.time_ids_N6[rows],
-    }
-    with base.autocast():
-        prediction = base.unet(
-            x_t.to(base.dtype), t, embedding.prompt_BLD.to(base.dtype), added_cond_kwargs=condition
-        ).sample.float()
-    if base.prediction_type == "v_prediction":
-        prediction = noise_of_velocity(prediction, x_t, alpha_bar)
-    return squared_error(prediction, eps)
-
-
-@torch.no_grad()
-def measure_losses(
-    base: Base,
-    train_items: Items,
+    base_hash: str,
+    settings: Settings,
+    training: Sequence[Example],
+    fit_items: Items | None,
     heldout_items: Items | None,
-    replacements: Mapping[str, str],
-    num_timesteps: int,
-    batch_size: int,
+    cache: Cache,
+    say: Callable[[str], None],
+) -> Yardstick:
+    """Embed the training pictures and note what the base, which must be as it was loaded, predicts
+    for the class.
+
+    Raises ModelError where an embedder that was asked for by name cannot be loaded.
+    """
+    asked, model = settings.evaluate, settings.model
+    drift = pictures = None
+    if asked.loss_timesteps:
+        identity = {
+            "hash": base_hash,
+            "clip_skip": model.clip_skip,
+            "pooling": model.pooling.value,
+            "dtype": str(base.dtype),
+            "vae_dtype": str(base.vae.dtype),
+            "device": base.device.type,
+        }
+        prompts = drift_prompts(settings)
+        with base.at_hand(*base.text_encoders):
+            drift = make_drift_reference(
+                base, prompts, asked.loss_timesteps, sampler_of(settings), cache, identity
+            )
+    if asked.prompts:
+        pictures = make_picture_reference(base, settings, training, cache, say)
+    return Yardstick(fit_items, heldout_items, drift, pictures)
+
+
+def sampler_of(settings: Settings) -> SamplerSettings:
+    """How the validation pictures of a trial are drawn."""
+    asked = settings.evaluate
+    return SamplerSettings(
+        settings.model.resolution, asked.sample_steps, asked.guidance_scale, asked.batch_size
+    )
+
+
+def evaluate_trial(
+    trial: Trial, settings: Settings, folder: TrialFolder, yardstick: Yardstick
+) -> Evaluation:
+    """Measure the trial as it is on its base now, and write its validation pictures.
+
+    `settings` are those of the trial that asks, which may share its steps with the live one.
+    Nothing that training depends on is changed: no generator is moved, and modes are put back.
+    """
+    replacements = dict(trial.tokens.replacements) if trial.tokens else {}
+    base = trial.base
+    with trial.optimizer.final_weights(), base.at_hand(*base.text_encoders):
+        state = state_digest(trial)
+        if yardstick.state != state:
+            yardstick.state, yardstick.drawn, yardstick.scores = state, {}, {}
+        samples = draw_samples(
+            base,
+            folder,
+            settings.evaluate,
+            validation_prompts(settings),
+            sampler_of(settings),
+            replacements,
+            trial.step,
+            state,
+            yardstick.drawn,
+        )
+        # Equal settings of one state are equal measures: steps that several trials share.
+        asked = _measured_by(settings)
+        if asked not in yardstick.scores:
+            yardstick.scores[asked] = _measure(
+                base, settings, yardstick, replacements, folder, samples
+            )
+    return Evaluation(dict(yardstick.scores[asked]), samples)
+
+
+def _measure(
+    base: Base,
+    settings: Settings,
+    yardstick: Yardstick,
+    replacements: dict[str, str],
+    folder: TrialFolder,
+    samples: Sequence[Sample],
 ) -> dict[str, float]:
-    """`fit_loss`, and with held-out pictures `val_loss` and `gap` = val_loss - fit_loss."""
-    scores = {}
-    for name, items in (("val_loss", heldout_items), ("fit_loss", train_items)):
-        if items is not None:
-            conditioner = Conditioner(base, items.captions, replacements)
-            with _evaluating(base):
-                conditioner.fix()
-            text = conditioner(range(len(items)))
-            scores[name] = denoising_loss(base, items, text, num_timesteps, batch_size)
-    if "val_loss" in scores:
-        scores["gap"] = scores["val_loss"] - scores["fit_loss"]
-    return scores
+    asked = settings.evaluate
+    found: dict[str, float] = {}
+    if yardstick.fit_items is not None and asked.loss_timesteps:
+        found |= measure_losses(
+            base,
+            yardstick.fit_items,
+            yardstick.heldout_items,
+            replacements,
+            asked.loss_timesteps,
+            asked.batch_size,
+        )
+    if yardstick.drift is not None and asked.loss_timesteps:
+        found["drift"] = measure_drift(base, yardstick.drift, asked.batch_size)
+    if yardstick.pictures is not None and samples:
+        pictures = [open_picture(folder, sample) for sample in samples]
+        found |= measure_pictures(base, yardstick.pictures, pictures, class_prompts(settings))
+    return {name: found[name] for name in MEASURES if name in found}
 
 
-@contextmanager
-def _evaluating(base: Base) -> Iterator[None]:
-    """Without dropout: neither the UNet's nor that of text encoders in training."""
-    modules = (base.unet, *base.text_encoders)
-    were_training = [module.training for module in modules]
-    for module in modules:
-        module.eval()
-    try:
-        yield
-    finally:
-        for module, training in zip(modules, were_training, strict=True):
-            module.train(training)
+def _measured_by(settings: Settings) -> str:
+    prompts = (validation_prompts(settings), class_prompts(settings))
+    return repr((prompts, _without_cadence(settings.evaluate)))
+
+
+def _without_cadence(asked: Evaluate) -> tuple[object, ...]:
+    return (
+        asked.images_per_prompt,
+        asked.seed,
+        asked.loss_timesteps,
+        asked.sample_steps,
+        asked.guidance_scale,
+    )
+
+
+@torch.no_grad()
+def state_digest(trial: Trial) -> str:
+    """SHA-256 over everything trained that pictures depend on: adapters, new tokens, encoders."""
+    tensors: dict[str, Tensor] = {}
+    for adapter in trial.adapters:
+        tensors |= {f"{adapter.name}.{key}": value for key, value in adapter.state_dict().items()}
+    if trial.tokens is not None:
+        tensors |= {f"tokens.{index}": rows for index, rows in enumerate(trial.tokens.rows)}
+    if isinstance(trial.settings.te_mode, TeFull):
+        for index, encoder in enumerate(trial.base.text_encoders):
+            tensors |= {f"encoder.{index}.{k}": v for k, v in encoder.state_dict().items()}
+    digest = hashlib.sha256(repr(trial.settings.lora).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

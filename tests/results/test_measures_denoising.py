@@ -14,7 +14,7 @@ from lora_sweep.draws import normal
 from lora_sweep.model.base import Base
 from lora_sweep.model.text import TextEmbedding, encode_captions
 from lora_sweep.randomness import Stream
-from lora_sweep.results.evaluate import denoising_loss, measure_losses, timestep_grid
+from lora_sweep.results.measure.denoising import denoising_loss, measure_losses, timestep_grid
 from lora_sweep.training.prepare import Items
 from lora_sweep.training.trial import build_trial
 
