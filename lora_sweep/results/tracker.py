@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,10 +11,11 @@ from lora_sweep.config.settings import Tracker as TrackerSettings
 from lora_sweep.config.settings import Wandb
 from lora_sweep.errors import SettingsError
 from lora_sweep.files import without_nan
-from lora_sweep.results.wandb_run import Row, Say, check_run, start_run
-
-SECRET_VARIABLES = ("WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
-CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+from lora_sweep.results.names import TrialName, digest
+from lora_sweep.results.private import public_settings, without_secrets
+from lora_sweep.results.wandb_files import RunPlan, was_sent
+from lora_sweep.results.wandb_mode import check_run
+from lora_sweep.results.wandb_run import Picture, Row, Say, WandbTracker, start_run
 
 
 class Tracker(Protocol):
@@ -26,12 +25,12 @@ class Tracker(Protocol):
         """One row of metrics; rows of a step that was already sent are passed over."""
         ...
 
-    def pictures(self, step: int, pictures: Mapping[str, Path]) -> None:
-        """Pictures by caption."""
+    def pictures(self, step: int, pictures: Sequence[Picture]) -> None:
+        """The validation pictures of a step; the same step's are sent once."""
         ...
 
-    def finish(self, summary: Row, failed: bool = False) -> None:
-        """Final scores; afterwards nothing more is sent."""
+    def finish(self, summary: Row, failed: bool = False, settled: bool = True) -> None:
+        """Final scores; afterwards nothing more is sent. settled: and nothing more will come."""
         ...
 
 
@@ -40,50 +39,89 @@ class NoTracker:
 
     def log(self, step: int, row: Row) -> None: ...
 
-    def pictures(self, step: int, pictures: Mapping[str, Path]) -> None: ...
+    def pictures(self, step: int, pictures: Sequence[Picture]) -> None: ...
 
-    def finish(self, summary: Row, failed: bool = False) -> None: ...
+    def finish(self, summary: Row, failed: bool = False, settled: bool = True) -> None: ...
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """Say a line where there is nobody else to say it."""
     print(line, file=sys.stderr)
 
 
 def build_tracker(
     settings: TrackerSettings,
-    *,
-    trial_id: str,
-    name: str,
-    config: Mapping[str, Any],
-    folder: Path,
+    plan: RunPlan,
     history: Iterable[Row] = (),
-    group: str | None = None,
-    say: Say = _to_stderr,
+    pictures: Mapping[int, Sequence[Picture]] | None = None,
+    say: Say = to_stderr,
 ) -> Tracker:
     """The tracker that the settings choose, with `history` already sent.
 
-    config: the trial's settings as plain containers. folder: where W&B may write (Store.wandb).
-    history: rows of metrics.jsonl from before a resume or from a shared prefix; what the tracker
-    has not got yet is sent, so that an offline folder always holds the whole run. group: of the
-    sweep, unless the settings name one. say: takes the one line that a user should see.
-    Raises SettingsError.
+    history: rows of metrics.jsonl from before a resume or from a shared prefix, and `pictures` of
+    those steps; what the tracker has not got yet is sent, so that an offline folder always holds
+    the whole run. say: takes the one line that a user should see. Raises SettingsError.
     """
     if not isinstance(settings, Wandb):
         return NoTracker()
-    tracker = start_run(
-        settings,
-        trial_id,
-        name=settings.run_name or name,
-        group=settings.group or group,
-        config=without_secrets(without_nan(dict(config))),
-        folder=folder,
-        say=say,
-    )
-    if tracker is None:
+    run = start_run(settings, plan, say)
+    if run is None:
         return NoTracker()
-    for row in history:
-        tracker.log(row["step"], row)
+    tracker = WandbTracker(run, plan, settings, say)
+    _feed(tracker, history, dict(pictures or {}))
     return tracker
+
+
+def _feed(tracker: Tracker, history: Iterable[Row], pictures: dict[int, Sequence[Picture]]) -> None:
+    """Send rows, each step's pictures after its rows: no step can be gone back to."""
+    last: int | None = None
+    for row in history:
+        if last is not None and row["step"] != last and last in pictures:
+            tracker.pictures(last, pictures.pop(last))
+        step = last = int(row["step"])
+        tracker.log(step, row)
+    for step in sorted(pictures):
+        tracker.pictures(step, pictures[step])
+
+
+def plan_run(
+    settings: TrackerSettings,
+    trial_id: str,
+    name: str,
+    *,
+    config: Mapping[str, Any],
+    folder: Path,
+    group: str | None = None,
+    varied: TrialName | None = None,
+) -> RunPlan:
+    """How a trial's run is called. group: of the sweep, unless the settings name one.
+
+    config: the trial's settings as plain containers. folder: where W&B may write (Store.wandb).
+    varied: what tells the trial from the others of its sweep; else the run has `name`.
+
+    A run has one group, and a trial may be in several sweeps: its id is the trial's and, in a
+    group, a hash of that. So each sweep is whole, and a trial asked for again in the same sweep
+    goes on in the same run.
+    """
+    chosen = settings if isinstance(settings, Wandb) else Wandb()
+    group = chosen.group or group
+    label = varied.name if varied is not None else ""
+    title = " ".join(part for part in (chosen.run_name, label) if part) or name
+    tags = dict.fromkeys([*chosen.tags, *(varied.tags if varied is not None else ())])
+    return RunPlan(
+        id=f"{trial_id}-{digest(group)}" if group else trial_id,
+        name=without_secrets(title),
+        group=group,
+        job_type="trial",
+        tags=[without_secrets(tag) for tag in tags],
+        config={**public_settings(without_nan(dict(config))), "trial_id": trial_id},
+        folder=folder,
+    )
+
+
+def is_sent(settings: TrackerSettings, plan: RunPlan) -> bool:
+    """Whether there is nothing to send: no tracker, or its run is whole."""
+    return not isinstance(settings, Wandb) or was_sent(settings, plan)
 
 
 def tracker_problems(settings: TrackerSettings) -> list[str]:
@@ -95,17 +133,3 @@ def tracker_problems(settings: TrackerSettings) -> list[str]:
     except SettingsError as error:
         return list(error.problems)
     return []
-
-
-def without_secrets(value: Any, environ: Mapping[str, str] = os.environ) -> Any:
-    """Plain containers with keys and tokens of the environment, and logins in URLs, blotted out."""
-    if isinstance(value, str):
-        for name in SECRET_VARIABLES:
-            if secret := environ.get(name):
-                value = value.replace(secret, "***")
-        return CREDENTIALS_IN_URL.sub("***", value)
-    if isinstance(value, Mapping):
-        return {key: without_secrets(item, environ) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_secrets(item, environ) for item in value]
-    return value

@@ -1,18 +1,28 @@
-"""A Weights & Biases run that is fed rows: never asks for a key, never waits for long."""
+"""A Weights & Biases run that is fed rows: never asks for a key, never waits for long, never stops
+what it follows.
+"""
 
 from __future__ import annotations
 
-import netrc
-import os
+import math
 import shlex
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from lora_sweep.config.settings import Wandb
-from lora_sweep.errors import SettingsError
 from lora_sweep.files import make_folder, without_nan
+from lora_sweep.results.measures import MEASURES
+from lora_sweep.results.wandb_files import (
+    SECOND_ID,
+    RunPlan,
+    mark_sent,
+    remove_unsent,
+    staged_in,
+)
+from lora_sweep.results.wandb_mode import check_run
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -21,55 +31,95 @@ Row = Mapping[str, Any]
 Say = Callable[[str], None]
 
 INIT_SECONDS = 30.0  # to reach the server; then the run goes on offline
-LONGEST_TAG = 64  # wandb's limits
-LONGEST_GROUP = 128
-WANDB_MODES = ("online", "offline", "disabled", "dryrun", "run", "shared")
+RETRY_SECONDS = 600.0  # for which a server that could not be reached is left alone
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A validation picture; `prompt` as it was asked for."""
+
+    path: Path
+    prompt: str
+    seed: int
 
 
 class WandbTracker:
-    """A W&B run; each row is sent once, in the order of the steps."""
+    """A W&B run; each row is sent once, in the order of the steps.
 
-    def __init__(self, run: Run, say: Say) -> None:
+    Whatever W&B raises ends the sending, with one line; metrics.jsonl has every row.
+    """
+
+    def __init__(self, run: Run, plan: RunPlan, settings: Wandb, say: Say) -> None:
         self._run: Run | None = run
-        self._say = say
+        self._plan, self._settings, self._say = plan, settings, say
         # A resumed online run has rows already; W&B drops steps that go backward without a word.
         self._next_step = run.starting_step
+        self._sent: set[str] = set()
+        self._pictured: set[int] = set()
         _active.add(self)
+        self._guarded("beginning", self._define_measures)
 
     def log(self, step: int, row: Row) -> None:
         values = {k: v for k, v in without_nan(dict(row)).items() if k != "step" and v is not None}
         self._send(step, values)
 
-    def pictures(self, step: int, pictures: Mapping[str, Path]) -> None:
-        import wandb
+    def pictures(self, step: int, pictures: Sequence[Picture]) -> None:
+        if pictures and step >= self._next_step and step not in self._pictured:
+            self._pictured.add(step)
+            self._guarded(f"step {step}", lambda: self._send_pictures(step, pictures))
 
-        images = [wandb.Image(str(path), caption=caption) for caption, path in pictures.items()]
-        self._send(step, {"samples": images})
-
-    def finish(self, summary: Row, failed: bool = False) -> None:
-        import wandb
-
-        if self._run is None:
-            return
-        values = {k: v for k, v in without_nan(dict(summary)).items() if v is not None}
-        try:
-            self._run.summary.update(values)
-            self._run.finish(exit_code=int(failed))
-        except (wandb.Error, OSError) as error:
-            self._say(f"W&B did not close run {self._run.id}: {error}")
+    def finish(self, summary: Row, failed: bool = False, settled: bool = True) -> None:
+        self._guarded("the end", lambda: self._finish(summary, failed, settled))
         self._close()
 
-    def _send(self, step: int, values: Mapping[str, Any]) -> None:
-        import wandb
+    def _define_measures(self) -> None:
+        assert self._run is not None
+        for measure in MEASURES.values():
+            best = {"lower": ",min", "higher": ",max", None: ""}[measure.better]
+            self._run.define_metric(measure.name, summary=f"last{best}")
 
+    def _send(self, step: int, values: Mapping[str, Any]) -> None:
         if self._run is None or not values or step < self._next_step:
             return
-        try:
-            self._run.log(dict(values), step=step)
-        except (wandb.Error, OSError) as error:
-            self._say(f"W&B stopped at step {step}: {error}; metrics.jsonl has every row")
-            self._close()
+        run = self._run
+        self._guarded(f"step {step}", lambda: run.log(dict(values), step=step))
+        self._sent |= set(values)
         self._next_step = step
+
+    def _send_pictures(self, step: int, pictures: Sequence[Picture]) -> None:
+        import wandb
+
+        images = [wandb.Image(str(p.path), caption=f"{p.prompt} (seed {p.seed})") for p in pictures]
+        table = wandb.Table(columns=["trial", "step", "prompt", "seed", "picture"])
+        for picture, image in zip(pictures, images, strict=True):
+            table.add_data(self._plan.name, step, picture.prompt, picture.seed, image)
+        with staged_in(self._plan.folder):
+            self._send(step, {"samples": images, "samples_table": table})
+
+    def _finish(self, summary: Row, failed: bool, settled: bool) -> None:
+        run = self._run
+        if run is None:
+            return
+        values = {k: v for k, v in without_nan(dict(summary)).items() if v is not None}
+        for name in MEASURES.keys() & values.keys():
+            last = values.pop(name)
+            # From the rows W&B keeps {last, min} by itself; a plain number would take their place.
+            if name not in self._sent and not run.starting_step:
+                values[name] = {"last": last}
+        run.summary.update(values)
+        run.finish(exit_code=int(failed))
+        if settled:
+            mark_sent(self._settings, self._plan)
+
+    def _guarded(self, where: str, act: Callable[[], None]) -> None:
+        if self._run is None:
+            return
+        try:
+            act()
+        except Exception as error:
+            # Broad on purpose: a tracker ends no training, whatever it raises.
+            say_once(self._say, f"W&B stopped ({first_line(error)}); metrics.jsonl has every row")
+            self._close()
 
     def _close(self) -> None:
         self._run = None
@@ -77,131 +127,60 @@ class WandbTracker:
 
 
 _active: set[WandbTracker] = set()
+_said: set[str] = set()
+_unreachable: dict[str, tuple[float, str]] = {}  # by server: when, and why
 
 
-def start_run(
-    settings: Wandb,
-    run_id: str,
-    *,
-    name: str,
-    group: str | None,
-    config: dict[str, Any],
-    folder: Path,
-    say: Say,
-) -> WandbTracker | None:
+def start_run(settings: Wandb, plan: RunPlan, say: Say) -> Run | None:
     """A run, online where a key is configured and the server answers, else offline.
 
-    None when W&B is switched off or cannot write. `say` gets one line unless the run is online.
-    Raises SettingsError.
+    None when W&B is switched off or cannot write. `say` gets a line unless the run is online, the
+    same line once. An offline run takes the place of those of its id that were not sent yet: it is
+    fed from the first step. Raises SettingsError.
     """
-    mode, reason = check_run(settings, group)
-    import wandb
-
+    mode, reason = check_run(settings)
     if mode == "disabled":
         return None
-    make_folder(folder)
-    arguments: dict[str, Any] = {
-        "project": settings.project,
-        "entity": settings.entity,
-        "name": name,
-        "group": group,
-        "tags": list(settings.tags),
-        "config": config,
-        "dir": str(folder),
-        "reinit": "create_new",  # the default gives back the run before, with its settings
-        "settings": _wandb_settings(),
-    }
-    if mode == "online":
-        try:
-            return WandbTracker(
-                wandb.init(id=run_id, mode="online", resume="allow", **arguments), say
-            )
-        except (wandb.Error, OSError) as error:
-            reason = f"no run on the server ({_first_line(error)})"
-            run_id = _free_id(run_id)
     try:
-        run = wandb.init(id=run_id, mode="offline", **arguments)
-    except (wandb.Error, OSError) as error:
-        say(f"W&B: {reason}, and offline failed ({_first_line(error)}); metrics.jsonl has all rows")
+        make_folder(plan.folder)
+        if mode == "online":
+            run, reason, plan = _start_online(settings, plan)
+            if run is not None:
+                return run
+        remove_unsent(plan)
+        run = _init(settings, plan, mode="offline")
+    except Exception as error:
+        # Broad on purpose: not all that wandb raises is its own, and none of it stops a training.
+        say_once(say, f"W&B: {reason}, and cannot be written offline ({first_line(error)})")
         return None
-    say(f"W&B: {reason}; writing offline, send it later with: wandb sync {_sync_folder(run)}")
-    return WandbTracker(run, say)
+    runs = shlex.quote(str(Path(run.dir).parents[1]))
+    say_once(say, f"W&B: {reason}; writing offline, send it later with: wandb sync {runs}")
+    return run
 
 
-def check_run(settings: Wandb, group: str | None = None) -> tuple[str, str]:
-    """The mode in which a run would start, and why; raises SettingsError where none can."""
-    _check(settings, settings.group or group)
+def _start_online(settings: Wandb, plan: RunPlan) -> tuple[Run | None, str, RunPlan]:
+    """The run; else why there is none, and the plan with an id that is free."""
+    import wandb
+
+    server = wandb.setup().settings.base_url
+    tried, reason = _unreachable.get(server, (-math.inf, ""))
+    began = time.monotonic()
+    if began - tried < RETRY_SECONDS:
+        return None, reason, plan
     try:
-        import wandb  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    except ImportError as error:
-        raise SettingsError(
-            [f"tracker=wandb needs the package wandb ({error}): pip install wandb, or tracker=none"]
-        ) from error
-    return choose_mode(settings, os.environ, lambda: _has_key(os.environ))
-
-
-def _free_id(run_id: str) -> str:
-    """wandb's service keeps the id of a run that failed to start until the service is torn down."""
-    import wandb
-
+        return _init(settings, plan, mode="online", resume="allow"), "", plan
+    except Exception as error:
+        reason = f"no run on the server ({first_line(error)})"
+        if time.monotonic() - began > INIT_SECONDS / 2:  # a sweep would wait again for each trial
+            _unreachable[server] = (time.monotonic(), reason)
+    # Its service keeps the id of a run that failed to start until the service is torn down.
     if _active:  # tearing down would end these runs
-        return f"{run_id}-offline"
+        return None, reason, replace(plan, id=f"{plan.id}{SECOND_ID}")
     wandb.teardown()
-    return run_id
+    return None, reason, plan
 
 
-def choose_mode(
-    settings: Wandb, environ: Mapping[str, str], has_key: Callable[[], bool]
-) -> tuple[str, str]:
-    """(online | offline | disabled, why); raises SettingsError where the wishes contradict.
-
-    WANDB_MODE may take a run offline or off, against the settings; it never takes one online.
-    """
-    variable = environ.get("WANDB_MODE")
-    if variable is not None and variable not in WANDB_MODES:
-        raise SettingsError(
-            [f"WANDB_MODE={variable!r} is not one of {', '.join(WANDB_MODES)}; unset or change it"]
-        )
-    if variable == "disabled":
-        return "disabled", "WANDB_MODE=disabled"
-    if variable in ("offline", "dryrun"):
-        return "offline", f"WANDB_MODE={variable}"
-    if settings.offline:
-        return "offline", "tracker.offline=true"
-    if has_key():
-        return "online", "a key is configured"
-    if settings.offline is False:
-        raise SettingsError(
-            [
-                "tracker.offline=false, but no W&B key is configured: run wandb login, set "
-                "WANDB_API_KEY, or leave tracker.offline at null"
-            ]
-        )
-    return "offline", "no key is configured"
-
-
-def _has_key(environ: Mapping[str, str]) -> bool:
-    """Whether wandb would find a key by itself: it must never come to ask for one."""
-    import wandb
-
-    known = wandb.setup().settings
-    if known.api_key or known.identity_token_file:
-        return True
-    path = environ.get("NETRC")
-    candidates = [Path(path)] if path else [Path.home() / ".netrc", Path.home() / "_netrc"]
-    hosts = {urlsplit(known.base_url).netloc}
-    if known.base_url == type(known)().base_url:
-        hosts.add("api.wandb.ai")  # where keys for the default server have long been kept
-    for candidate in candidates:
-        try:
-            entries = netrc.netrc(candidate)
-        except (OSError, netrc.NetrcParseError):
-            continue
-        return any((entry := entries.authenticators(h)) and entry[2] for h in hosts)
-    return False
-
-
-def _wandb_settings() -> Any:
+def _init(settings: Wandb, plan: RunPlan, **more: Any) -> Run:
     import wandb
 
     chosen: dict[str, Any] = {
@@ -210,28 +189,38 @@ def _wandb_settings() -> Any:
         "disable_git": True,
         "disable_code": True,
         "init_timeout": INIT_SECONDS,
+        "host": "",
+        # Of several runs in one process each would measure the same machine.
+        "x_disable_stats": plan.group is not None,
+        # The metadata hold the command line, which may name private things.
+        "x_disable_meta": True,
+        "x_disable_machine_info": True,
+        "x_save_requirements": False,
     }
-    # The metadata hold the command line, which may name private things.
-    if "x_disable_meta" in wandb.Settings.model_fields:
-        chosen["x_disable_meta"] = True
-    return wandb.Settings(**chosen)
+    known = wandb.Settings.model_fields
+    return wandb.init(
+        id=plan.id,
+        project=settings.project,
+        entity=settings.entity,
+        name=plan.name,
+        group=plan.group,
+        job_type=plan.job_type,
+        tags=list(plan.tags),
+        config=dict(plan.config),
+        dir=str(plan.folder),
+        reinit="create_new",  # the default gives back the run before, with its settings
+        settings=wandb.Settings(**{k: v for k, v in chosen.items() if k in known}),
+        **more,
+    )
 
 
-def _check(settings: Wandb, group: str | None) -> None:
-    problems = [
-        f"tracker.tags has {tag!r}: a W&B tag has 1 to {LONGEST_TAG} characters"
-        for tag in settings.tags
-        if not 1 <= len(tag) <= LONGEST_TAG
-    ]
-    if group is not None and len(group) > LONGEST_GROUP:
-        problems.append(f"tracker.group={group!r} has more than {LONGEST_GROUP} characters")
-    if problems:
-        raise SettingsError(problems)
+def say_once(say: Say, line: str) -> None:
+    """Say a line unless this process has said it before: a sweep has hundreds of runs."""
+    if line not in _said:
+        _said.add(line)
+        say(line)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
-
-
-def _sync_folder(run: Run) -> str:
-    return shlex.quote(str(Path(run.dir).parent))
+def first_line(error: Exception) -> str:
+    """What an error says, in short."""
+    return (str(error).partition("\n")[0] or type(error).__name__)[:200]

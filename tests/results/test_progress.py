@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_slow_job_says_what_it_does_and_when_it_is_done(
     out, text = console(terminal)
     with status("drawing class pictures", total=total, console=out) as done:
         done(3)
-    assert "drawing class pictures: done in 0s" in text.getvalue()
+    assert re.search(r"drawing class pictures: done in \ds", text.getvalue())
 
 
 def test_the_summary_has_state_measures_and_whole_paths(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_slow_job_beside_training_shares_the_terminal_with_the_bar() -> None:
             progress.update(1, {"loss": 0.25})
         progress._bar.refresh()
     shown = text.getvalue()
-    assert "2/3" in shown and "encoding pictures: done in 0s" in shown
+    assert "2/3" in shown and re.search(r"encoding pictures: done in \ds", shown)
     assert shown.rindex("loss 0.2500") > shown.rindex("2/3")
 
 

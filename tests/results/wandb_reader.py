@@ -21,16 +21,26 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
 @dataclass
+class OfflineArtifact:
+    name: str
+    type: str
+    files: dict[str, Path]  # where each waits to be sent, by its name
+
+
+@dataclass
 class OfflineRun:
     id: str = ""
     name: str = ""
     group: str = ""
+    job_type: str = ""
+    host: str = ""
     project: str = ""
     tags: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    artifacts: list[OfflineArtifact] = field(default_factory=list)
     exit_code: int | None = None
 
 
@@ -48,6 +58,22 @@ def read_run(folder: Path) -> OfflineRun:
     return run
 
 
+def runs_below(folder: Path) -> list[OfflineRun]:
+    """All runs that W&B has written below the folder it was given, by name."""
+    import wandb
+
+    wandb.teardown()  # its service writes the end of a run a moment after finish() returns
+    folders = (folder / "wandb").glob("offline-run-*")
+    return sorted((read_run(each) for each in folders), key=lambda run: run.name)
+
+
+def table_of(artifact: OfflineArtifact) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows of a W&B table."""
+    (path,) = (path for name, path in artifact.files.items() if name.endswith(".table.json"))
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return table["columns"], table["data"]
+
+
 def _add(run: OfflineRun, record: Any) -> None:
     match record.WhichOneof("record_type"):
         case "run":
@@ -55,6 +81,7 @@ def _add(run: OfflineRun, record: Any) -> None:
             run.id, run.name = record.run.run_id, record.run.display_name
             run.group, run.project = record.run.run_group, record.run.project
             run.tags = list(record.run.tags)
+            run.job_type, run.host = record.run.job_type, record.run.host
         case "config":
             _put(run.config, record.config.update)
         case "history":
@@ -63,6 +90,11 @@ def _add(run: OfflineRun, record: Any) -> None:
             _put(run.summary, record.summary.update)
         case "files":
             run.files += [file.path for file in record.files.files]
+        case "artifact":
+            files = {
+                entry.path: Path(entry.local_path) for entry in record.artifact.manifest.contents
+            }
+            run.artifacts.append(OfflineArtifact(record.artifact.name, record.artifact.type, files))
         case "exit":
             run.exit_code = record.exit.exit_code
         case _:
