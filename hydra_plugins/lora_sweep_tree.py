@@ -1,4 +1,4 @@
-"""hydra/launcher=tree: hands a whole sweep to lora_sweep in one piece.
+"""hydra/launcher=tree and plan: hand a whole sweep to lora_sweep in one piece.
 
 Hydra finds launchers only in the namespace `hydra_plugins`, and imports this file at every start:
 nothing heavy is imported here.
@@ -9,34 +9,47 @@ nothing heavy is imported here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, List, Optional  # noqa: UP035
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 
 @dataclass
 class TreeLauncherConf:
-    """Where Hydra finds the launcher."""
+    """Where Hydra finds the launcher, and its settings."""
 
     _target_: str = "hydra_plugins.lora_sweep_tree.TreeLauncher"
+    workers: Optional[int] = None  # noqa: UP045 - null: one per visible GPU, one without
 
 
-ConfigStore.instance().store(
-    group="hydra/launcher", name="tree", node=TreeLauncherConf, provider="lora_sweep"
-)
+@dataclass
+class PlanLauncherConf(TreeLauncherConf):
+    """The same for a plan of the same sweep."""
+
+    _target_: str = "hydra_plugins.lora_sweep_tree.PlanLauncher"
+
+
+for _name, _node in (("tree", TreeLauncherConf), ("plan", PlanLauncherConf)):
+    ConfigStore.instance().store(
+        group="hydra/launcher", name=_name, node=_node, provider="lora_sweep"
+    )
 
 
 class TreeLauncher(Launcher):
     """Composes every trial first, so that no file of conf is read once training has begun."""
 
-    def __init__(self) -> None:
-        self.config: DictConfig | None = None
+    trains = True
+
+    def __init__(self, workers: Optional[int] = None) -> None:  # noqa: UP045
+        self.workers = workers
+        self.grid: Any = None  # what hydra/sweeper=grid was asked for
+        self.config: Any = None
+        self.hydra_context: Any = None
         self.task_function: Any = None
-        self.hydra_context: HydraContext | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -50,24 +63,38 @@ class TreeLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run all jobs as one sweep; returns their scores in order."""
-        assert self.config is not None and self.hydra_context is not None
+        from lora_sweep.config.compose import sweep_of
+        from lora_sweep.config.composer import compose_trials
+        from lora_sweep.sweep.asked import Asked, options_of
+
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        overrides = [list(filter_overrides(each)) for each in job_overrides]
-        configs = [
-            self._compose(each, initial_job_idx + index) for index, each in enumerate(job_overrides)
-        ]
-        folder = Path(str(self.config.hydra.sweep.dir))
-        values = self.task_function.__self__.run_sweep(configs, overrides, folder)
+        sweep = sweep_of(self.config)
+        asked = Asked(
+            trials=compose_trials(
+                self.hydra_context.config_loader, self.config, job_overrides, initial_job_idx
+            ),
+            overrides=[list(filter_overrides(each)) for each in job_overrides],
+            folder=Path(str(self.config.hydra.sweep.dir)),
+            options=options_of(sweep, self.workers, grid=self.grid),
+            about=self.grid.about() if self.grid else {},
+        )
+        values = self.hand_on(asked)
         return [
-            JobReturn(overrides=each, cfg=config, status=JobStatus.COMPLETED, _return_value=value)
-            for each, config, value in zip(overrides, configs, values, strict=True)
+            JobReturn(overrides=each, status=JobStatus.COMPLETED, _return_value=value)
+            for each, value in zip(asked.overrides, values, strict=True)
         ]
 
-    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
-        assert self.config is not None and self.hydra_context is not None
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        with open_dict(config):
-            config.hydra.job.id = number
-            config.hydra.job.num = number
-        return config
+    def hand_on(self, asked: Any) -> List[Any]:  # noqa: UP006
+        """Train; returns a value for each trial."""
+        return self.task_function.__self__.run_sweep(asked)
+
+
+class PlanLauncher(TreeLauncher):
+    """Says what the tree launcher would do, and writes nothing."""
+
+    trains = False
+
+    def hand_on(self, asked: Any) -> List[Any]:  # noqa: UP006
+        """Print the plan."""
+        return self.task_function.__self__.plan_sweep(asked)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.errors import HydraException
@@ -26,11 +26,15 @@ from lora_sweep.config.compose import (
     conf_dir,
     explain,
     settings_from,
+    sweep_of,
 )
 from lora_sweep.config.schema import register
 from lora_sweep.errors import DataError, LoraSweepError, ModelError, SettingsError
 from lora_sweep.files import store_error
 from lora_sweep.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from lora_sweep.sweep.asked import Asked
 
 DEBUG = "LORA_SWEEP_DEBUG"
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -80,6 +84,7 @@ class _Outcome:
     def run(self, cfg: DictConfig) -> Any:
         """Run one trial; Hydra calls this once, or once for each job of a sweep."""
         try:
+            _refuse_sweep(cfg)
             return self._run(settings_from(cfg))
         except LoraSweepError as error:
             # Said now: Hydra would run the other jobs of a sweep, and then report the first error
@@ -106,21 +111,46 @@ class _Outcome:
             self.status = max(self.status, 1)
         return result
 
-    def run_sweep(
-        self, configs: Sequence[DictConfig], overrides: Sequence[Sequence[str]], folder: Path
-    ) -> list[Any]:
-        """Run a whole sweep; hydra/launcher=tree calls this once, with every job's config."""
-        trials = [settings_from(config) for config in configs]
-        for warning in dict.fromkeys(line for trial in trials for line in warnings(trial)):
-            log.warning(warning)
+    def run_sweep(self, asked: Asked) -> list[Any]:
+        """Run a whole sweep; launchers that take all trials at once call this."""
+        _warn(asked)
         from lora_sweep.sweep.launch import run_sweep  # imports torch
 
         with _full_error(self._full_error):
-            results = run_sweep(trials, overrides, folder)
+            results = run_sweep(
+                asked.trials, asked.overrides, asked.folder, asked.options, asked.about
+            )
         self.started = True
-        if any(result.failed for result in results):
+        if any(result.failed for result in results if result is not None):
             self.status = max(self.status, 1)
-        return [result.record.scores for result in results]
+        return [None if result is None else result.record.scores for result in results]
+
+    def plan_sweep(self, asked: Asked) -> list[None]:
+        """Say what a sweep would come to; hydra/launcher=plan calls this."""
+        _warn(asked)
+        from lora_sweep.sweep.asked import plan_sweep
+
+        plan_sweep(asked.trials, asked.overrides, asked.folder, asked.options)
+        return [None] * len(asked.trials)
+
+
+def _refuse_sweep(cfg: DictConfig) -> None:
+    """Raise SettingsError where one trial is to be run, but the settings name many."""
+    sweep = sweep_of(cfg)
+    if sweep.names_trials:
+        name = sweep.name or "…"
+        raise SettingsError(
+            [
+                f"sweep={name}: names many trials, and this is one; run them with "
+                f"python -m lora_sweep -m sweep={name} (and hydra/sweeper=grid, the default)"
+            ]
+        )
+
+
+def _warn(asked: Asked) -> None:
+    trials = [trial for trial in asked.trials if isinstance(trial, Settings)]
+    for warning in dict.fromkeys(line for trial in trials for line in warnings(trial)):
+        log.warning(warning)
 
 
 @contextmanager

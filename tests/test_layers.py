@@ -25,6 +25,7 @@ ORDER = (
     "training",
     "results",
     "sweep",
+    "translate",
     "__main__",
 )
 """A room imports only rooms before it."""
@@ -32,11 +33,20 @@ ORDER = (
 BESIDE = "nano"
 """The embedded base: any room may import it, it imports only what is before config."""
 
-HYDRA_ENDS_IN = {"config/compose.py", "config/schema.py", "__main__.py"}
+HYDRA_ENDS_IN = {
+    "config/compose.py",
+    "config/composer.py",
+    "config/override.py",
+    "config/schema.py",
+    "__main__.py",
+}
 WITHOUT_TORCH = (
     "lora_sweep.config",
     "lora_sweep.config.compose",
     "lora_sweep.__main__",
+    "lora_sweep.config.composer",
+    "lora_sweep.sweep.asked",
+    "lora_sweep.sweep.grid",
     "lora_sweep.sweep.request",
     "lora_sweep.sweep.plan",
     "lora_sweep.results.summary",

@@ -18,16 +18,22 @@ from lora_sweep.config.plain import (
     settings_from_plain,
     type_hints,
     unknown_setting,
+    value_from_plain,
     wrong_type,
 )
-from lora_sweep.config.schema import SHORTHANDS, register
+from lora_sweep.config.schema import SHORTHANDS, SWEEP, register
+from lora_sweep.config.schema import Sweep as SweepSchema
 from lora_sweep.config.settings import VARIANTS, Settings
+from lora_sweep.config.sweep import Sweep, sweep_from_plain
 from lora_sweep.errors import SettingsError
 
 HYDRA_VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
 EXTRA_GROUPS = ("experiment",)
 """Groups that choose settings of other groups and have none of their own."""
+
+NO_SETTINGS = frozenset({*SHORTHANDS, SWEEP, "hydra"})
+"""What stands in a composed config beside the settings of the trial."""
 
 
 def conf_dir() -> Path:
@@ -57,9 +63,7 @@ def settings_from(cfg: DictConfig) -> Settings:
     """
     problems: list[str] = []
     values = {
-        str(key): _plain(cfg, str(key), str(key), problems)
-        for key in cfg
-        if key not in SHORTHANDS and key != "hydra"
+        str(key): _plain(cfg, str(key), str(key), problems) for key in cfg if key not in NO_SETTINGS
     }
     for section, hint in type_hints(Settings).items():
         if hint in VARIANTS:
@@ -67,6 +71,28 @@ def settings_from(cfg: DictConfig) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings_from_plain(values)
+
+
+def section_from(cfg: DictConfig, section: str) -> tuple[Any] | None:
+    """Return one section, or value, of the frozen settings; None where any of it is wrong."""
+    problems: list[str] = []
+    values = {section: _plain(cfg, section, section, problems)}
+    hint = type_hints(Settings)[section]
+    if hint in VARIANTS and not problems:
+        problems.extend(_wrong_choice(cfg, section, hint, values))
+    if problems:
+        return None
+    try:
+        return (value_from_plain(hint, values[section], section),)
+    except SettingsError:
+        return None
+
+
+def sweep_of(cfg: DictConfig) -> Sweep:
+    """Return which trials the composed config names; raises SettingsError."""
+    section = cfg.get(SWEEP)
+    values = {} if section is None else OmegaConf.to_container(section, resolve=False)
+    return sweep_from_plain(values if isinstance(values, dict) else {})  # type: ignore[arg-type]
 
 
 def _plain(parent: DictConfig, key: str, path: str, problems: list[str]) -> Any:
@@ -115,7 +141,7 @@ def explain(error: Exception) -> list[str]:
     path, key = str(cause.full_key), str(cause.key)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         asked = _overridden(error)
-        also = (*SHORTHANDS, *EXTRA_GROUPS) if cls is Settings else ()
+        also = (*SHORTHANDS, *EXTRA_GROUPS, SWEEP) if cls is Settings else ()
         return [where + unknown_setting(asked if asked.startswith(f"{path}.") else path, cls, also)]
     _, given, value = str(error).partition("Error merging override ")[2].partition("=")
     hint = int if path in SHORTHANDS else type_hints(cls).get(key)
@@ -125,6 +151,8 @@ def explain(error: Exception) -> list[str]:
 
 
 def _counterpart(twin: type | None) -> type | None:
+    if twin is SweepSchema:
+        return Sweep
     return getattr(frozen, twin.__name__, None) if twin is not None else None
 
 

@@ -42,6 +42,15 @@ def settings_from_plain(values: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def value_from_plain(hint: Any, value: Any, path: str) -> Any:
+    """Return a section, or one value, as its annotated type; raises SettingsError."""
+    problems: list[str] = []
+    built = _convert(hint, value, path, problems)
+    if problems:
+        raise SettingsError(problems)
+    return built
+
+
 def choice_name(cls: type) -> str | None:
     """Return the `name` that tells this class from the others of its group, if there are any."""
     return cls.__dataclass_fields__["name"].default if group_of(cls) else None

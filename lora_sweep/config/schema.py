@@ -12,7 +12,16 @@ import inspect
 import types
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, List, Optional, Union, get_args, get_origin, get_type_hints  # noqa: UP035
+from typing import (  # noqa: UP035
+    Any,
+    Dict,
+    List,
+    Optional,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from hydra.core.config_store import ConfigStore
 
@@ -30,6 +39,22 @@ SHORTHANDS = {"rank": "lora.rank"}
 
 Hydra refuses numbers as names of choices, so `rank=16` is a number and not a file of a group.
 """
+
+
+SWEEP = "sweep"
+"""Section that says which trials a sweep has; beside the settings, and of no trial."""
+
+
+@dataclasses.dataclass
+class Sweep:
+    """The section as OmegaConf needs it; `config.sweep` has the frozen one, and checks the rest."""
+
+    name: Optional[str] = None  # noqa: UP045
+    params: Optional[Dict[str, Any]] = dataclasses.field(default_factory=lambda: {})  # noqa: UP006, UP045
+    tied: Any = None
+    exclude: Any = None
+    skip_invalid: bool = False
+    max_failures: Optional[int] = None  # noqa: UP045
 
 
 @cache
@@ -72,7 +97,10 @@ def _default(field: dataclasses.Field[Any], hint: Any) -> Any:
 
 @cache
 def _root() -> type:
-    short = [("rank", int, frozen.Lora.rank)]
+    short = [
+        ("rank", int, frozen.Lora.rank),
+        (SWEEP, Sweep, dataclasses.field(default_factory=Sweep)),
+    ]
     made = dataclasses.make_dataclass("Settings", short, bases=(twin(frozen.Settings),))
     made.__module__ = __name__
     return made

@@ -64,6 +64,22 @@ class PivotRounding(Enum):
     epoch = "epoch"
 
 
+class Embedder(Enum):
+    """What turns pictures into vectors for `subject`, `diversity` and `copying`.
+
+    `auto` is the packaged CLIP with model=nano and evaluate.clip elsewhere; where that cannot be
+    had, these measures are left empty with the reason, while any other choice is refused. `none`
+    measures no pictures, nor `prompt`.
+    """
+
+    auto = "auto"
+    none = "none"
+    clip = "clip"
+    dinov2 = "dinov2"
+    efficientnet = "efficientnet"
+    face = "face"
+
+
 class Device(Enum):
     auto = "auto"
     cpu = "cpu"
@@ -233,16 +249,21 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Validation pictures of a trial."""
+    """Validation pictures of a trial, and the measures that it is judged by."""
 
     every: int | None = None  # optimizer steps; null: at the end only
     prompts: tuple[str, ...] = ()  # written as captions are, with the abstractions
     images_per_prompt: int = 2
     seed: int = 0  # of the first picture of each prompt; the next has seed + 1
-    loss_timesteps: int = 8  # noise levels at which val_loss and fit_loss are measured; 0: neither
-    sample_steps: int = 25
+    loss_timesteps: int = 8  # noise levels of val_loss, fit_loss and drift; 0: none of the three
+    sample_steps: int = 16
     guidance_scale: float = 5.0
     batch_size: int = 4
+    embedder: Embedder = Embedder.auto
+    # A CLIPModel's folder or hub name, for `prompt` and embedder=clip; null: the packaged one with
+    # model=nano, else openai/clip-vit-large-patch14
+    clip: str | None = None
+    dinov2: str | None = None  # a Dinov2Model's folder or hub name; null: facebook/dinov2-base
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Progress:
         self._began = self.clock()
         if self.console.is_terminal:
             self._bar.start()
-            _shown.append(self._bar)
+            joins_bars(self._bar, True)
         return self
 
     def __exit__(
@@ -70,7 +70,7 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._bar in _shown:
-            _shown.remove(self._bar)
+            joins_bars(self._bar, False)
             self._bar.stop()
 
     def update(self, step: int, row: Mapping[str, Any]) -> None:
@@ -192,6 +192,14 @@ def duration(seconds: float) -> str:
         elif count or unit == "s":
             parts.append(f"{count}{unit}")
     return "".join(parts[:2])
+
+
+def joins_bars(bar: Bar, shown: bool) -> None:
+    """Say that a bar is, or no longer is, what its terminal shows: slow jobs are added to it."""
+    if shown:
+        _shown.append(bar)
+    elif bar in _shown:
+        _shown.remove(bar)
 
 
 @contextlib.contextmanager

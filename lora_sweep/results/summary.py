@@ -37,7 +37,11 @@ class SweepRow:
 
 def varied_settings(rows: Sequence[SweepRow]) -> list[dict[str, Any]]:
     """Of each trial, the settings that are not the same in all; what it has not got is absent."""
-    flat = [flatten(to_plain(row.settings)) for row in rows]
+    return varied_values([flatten(to_plain(row.settings)) for row in rows])
+
+
+def varied_values(flat: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same for settings that are flat already, by dotted name."""
     names = dict.fromkeys(name for values in flat for name in values)
     varied = [
         name
@@ -61,14 +65,19 @@ def _comes_with_a_choice(name: str, flat: Sequence[Mapping[str, Any]]) -> bool:
     return len(seen) > 1 and all(len(found) == 1 for found in seen.values())
 
 
-def write_summary(folder: SweepFolder, rows: Sequence[SweepRow]) -> None:
-    """Write sweep.json (trials in the order asked for) and summary.csv; raises StoreError."""
+def write_summary(
+    folder: SweepFolder, rows: Sequence[SweepRow], about: Mapping[str, Any] | None = None
+) -> None:
+    """Write sweep.json (trials in the order asked for) and summary.csv; raises StoreError.
+
+    about: what else sweep.json tells of the sweep, such as its name and axes.
+    """
     varied = varied_settings(rows)
     trials = [
         {"id": row.record.id, "overrides": list(row.overrides), "varied": values}
         for row, values in zip(rows, varied, strict=True)
     ]
-    content = {"format": FORMAT, "trials": trials}
+    content = {"format": FORMAT, **(about or {}), "trials": trials}
     atomic_write(folder.sweep, to_json(content, indent=2) + "\n")
     atomic_write(folder.summary, _csv(rows, varied))
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lora_sweep.results.checkpoint import checkpoint_steps, load_checkpoint
 from lora_sweep.results.store import TrialFolder
 from lora_sweep.sweep.tree import Segment
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,20 @@ class FoundCheckpoint:
 class CheckpointIndex:
     """The checkpoints of some trials, by stage."""
 
-    def __init__(self, folders: Iterable[TrialFolder]) -> None:
+    def __init__(self, folders: Iterable[TrialFolder] = ()) -> None:
         self._by_key: dict[str, dict[int, FoundCheckpoint]] = {}
+        self._known: dict[Path, str] = {}  # a trial's id decides the stage of each step
+        self.look(folders)
+
+    def look(self, folders: Iterable[TrialFolder]) -> None:
+        """Forget what was found, and find what is there now; known ones are not read again."""
+        self._by_key.clear()
         for folder in folders:
             for step in checkpoint_steps(folder.checkpoints):
-                key = _stage_key(folder, step)
+                path = folder.checkpoint(step)
+                key = self._known.get(path) or _stage_key(path)
                 if key is not None:
+                    self._known[path] = key
                     found = FoundCheckpoint(key, step, folder)
                     self._by_key.setdefault(key, {}).setdefault(step, found)
 
@@ -48,10 +58,10 @@ class CheckpointIndex:
         return found[max(steps)] if steps else None
 
 
-def _stage_key(folder: TrialFolder, step: int) -> str | None:
+def _stage_key(path: Path) -> str | None:
     # Only the small file is read here; it is checked against its hash when the state is loaded.
     try:
-        meta = json.loads((folder.checkpoint(step) / "state.json").read_bytes())["meta"]
+        meta = json.loads((path / "state.json").read_bytes())["meta"]
         return str(meta["stage"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from lora_sweep.errors import Diverged, LoraSweepError
 from lora_sweep.results.checkpoint import save_checkpoint
-from lora_sweep.results.progress import Progress, closing_summary, say
+from lora_sweep.results.progress import closing_summary, say
 from lora_sweep.results.trial_record import TrialState
 from lora_sweep.sweep.checkpoints import CheckpointIndex, FoundCheckpoint
 from lora_sweep.sweep.finish import Finisher
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.live import Live, Snapshot
+from lora_sweep.sweep.out_of_memory import is_out_of_memory, memory_message, release_memory
 from lora_sweep.sweep.recorder import Recorder
 from lora_sweep.sweep.tree import Family, Segment
 from lora_sweep.sweep.trial_log import TrialLog
+from lora_sweep.sweep.watch import Watch
 from lora_sweep.training.loop import train
 from lora_sweep.training.trial import Trial
 
@@ -32,9 +36,9 @@ class FamilyRun:
     logs: Mapping[str, TrialLog]
     live: Live
     checkpoints: CheckpointIndex
-    progress: Progress
+    watch: Watch
     interrupt: Interrupt
-    steps_before: int = 0  # of other families, in the progress shown
+    steps_before: int = 0  # that lie behind already, in what is reported
     aloud: bool = True  # one of many: say what stopped a trial, and of a done one only where it is
     faults: dict[str, Exception] = field(default_factory=dict)  # by trial
     _at: int | None = field(default=None, init=False)  # segment at whose end the live trial stands
@@ -48,14 +52,27 @@ class FamilyRun:
         broken: set[int] = set()
         try:
             for index, segment in enumerate(self.family.segments):
+                self.interrupt.check()
                 if segment.parent in broken or (
                     wanted[index] and not self._train_or_note(index, segment)
                 ):
                     broken.add(index)
+        except KeyboardInterrupt:
+            for log in self.logs.values():
+                if log.is_open and log.record.state is TrialState.running:
+                    with contextlib.suppress(LoraSweepError):  # a full disk takes no record
+                        self._note(log, TrialState.waiting, self.interrupt.reason)
+            raise
         finally:
             self.live.leave()
             for log in self.logs.values():
-                log.close()
+                self._close(log)
+
+    def _close(self, log: TrialLog) -> None:
+        try:
+            log.close()
+        except LoraSweepError as error:  # a full disk: what others have left is closed all the same
+            self.faults |= note_fault([log], error, self.watch, self.aloud)
 
     def _wanted(self) -> list[bool]:
         """Whether each segment's end is needed: a trial ends there, or a child starts from it."""
@@ -85,21 +102,11 @@ class FamilyRun:
         except Diverged as error:
             for log in logs:
                 reason = f"{error}; {_rates(log)}"
-                log.note(
-                    TrialState.diverged,
-                    reason,
-                    steps=error.step,
-                    seconds=self.live.seconds,
-                    seconds_shared=self.live.seconds_shared,
-                )
+                self._note(log, TrialState.diverged, reason, steps=error.step)
                 closing_summary(log.request.name, f"diverged: {reason}", seconds=self.live.seconds)
-        except KeyboardInterrupt:
-            for log in logs:
-                log.note(TrialState.waiting, "interrupted")
-            raise
         except Exception as error:
             # Broad on purpose: whatever stops a trial is recorded, and the rest go on.
-            self.faults |= note_fault(logs, error, self.aloud)
+            self.faults |= note_fault(logs, error, self.watch, self.aloud)
         self.live.leave()
         self._at = None
         return False
@@ -136,14 +143,14 @@ class FamilyRun:
         logs, settings = self._logs(segment.trials), trial.settings.train
         before = sum(len(each.steps) for each in self.family.segments[:index])
         offset = self.steps_before + before - segment.start
-        self.progress.restart(offset + trial.step)
+        self.watch.entered([log.request.id for log in logs], trial.step, offset + trial.step)
         recorder = Recorder(
             logs,
-            self.progress,
+            self.watch,
             settings.log_every,
             self.live.seconds,
             overflow_is_skipped=self.live.base.dtype == torch.float16,
-            shown_offset=offset,
+            offset=offset,
         )
         clock = _Clock(self.live, recorder, shared=len(segment.trials) > 1)
         try:
@@ -187,12 +194,7 @@ class FamilyRun:
         scores = finisher.evaluate(trial)
         finisher.export(trial, scores)
         log.metrics.sync()
-        log.note(
-            TrialState.done,
-            scores=scores,
-            seconds=self.live.seconds,
-            seconds_shared=self.live.seconds_shared,
-        )
+        self._note(log, TrialState.done, scores=scores)
         paths = {"folder": log.folder.path} if self.aloud else finisher.paths()
         closing_summary(
             log.request.name, "done", seconds=self.live.seconds, scores=scores, paths=paths
@@ -209,27 +211,41 @@ class FamilyRun:
         keep = owner.request.settings.train.checkpoints_kept
         save_checkpoint(owner.folder.checkpoints, step, state.tensors, state.meta, keep=keep)
         for log in logs:
-            log.note(
-                TrialState.running,
-                steps=step,
-                seconds=self.live.seconds,
-                seconds_shared=self.live.seconds_shared,
-            )
+            self._note(log, TrialState.running, steps=step)
+
+    def _note(
+        self, log: TrialLog, state: TrialState, reason: str | None = None, **changes: Any
+    ) -> None:
+        """Write what became of a trial, with the seconds that it took so far."""
+        if state is not TrialState.waiting:
+            changes["seconds"] = self.live.seconds
+            changes["seconds_shared"] = self.live.seconds_shared
+        log.note(state, reason, **changes)
+        self.watch.changed(log.request.id, state, log.record.steps, reason)
 
     def _logs(self, positions: range) -> list[TrialLog]:
         return [self.logs[self.family.trials[position]] for position in positions]
 
 
-def note_fault(logs: Sequence[TrialLog], error: Exception, aloud: bool) -> dict[str, Exception]:
+def note_fault(
+    logs: Sequence[TrialLog], error: Exception, watch: Watch, aloud: bool
+) -> dict[str, Exception]:
     """Record what stopped trials; returns it by trial. A fault of ours comes with its traceback."""
-    reason = f"{type(error).__name__}: {error}"
+    out_of_memory = is_out_of_memory(error)
+    # The frames hold tensors: after this there may be memory again.
+    trace = "".join(traceback.format_exception(error))
+    release_memory(error)
     for log in logs:
+        reason = f"{type(error).__name__}: {error}"
+        if out_of_memory:
+            reason = memory_message(error, log.request)
         with contextlib.suppress(LoraSweepError):  # a full disk takes no record either
             log.note(TrialState.failed, reason, name=log.request.name)
+        watch.changed(log.request.id, TrialState.failed, log.record.steps, reason)
         if aloud:
             say(f"{log.request.name}: failed: {reason}")
-    if not isinstance(error, LoraSweepError):
-        traceback.print_exception(error)
+    if not isinstance(error, LoraSweepError) and not out_of_memory:
+        print(trace, end="", file=sys.stderr)
     return {log.request.id: error for log in logs}
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 
 from lora_sweep.config import lora_alpha, to_plain
-from lora_sweep.config.resolve import validation_prompts
 from lora_sweep.config.settings import Pivotal, Pooling, TeFull
 from lora_sweep.model.base import base_folder
 from lora_sweep.results.card import CardFacts, SamplePicture, write_card
-from lora_sweep.results.evaluate import measure_losses
+from lora_sweep.results.evaluate import evaluate_trial
 from lora_sweep.results.export import (
     About,
     Adapter,
@@ -21,7 +20,7 @@ from lora_sweep.results.export import (
     export_text_encoder,
 )
 from lora_sweep.results.kohya import has_sdxl_layout
-from lora_sweep.results.samples import Sample, draw_samples, read_samples, sample_paths
+from lora_sweep.results.samples import Sample, read_samples
 from lora_sweep.sweep.prepare import Prepared
 from lora_sweep.sweep.trial_log import TrialLog
 from lora_sweep.training.trial import Trial
@@ -38,33 +37,11 @@ class Finisher:
 
     def evaluate(self, trial: Trial) -> dict[str, float | None]:
         """Measure the trial and draw its validation pictures; changes nothing in it."""
-        settings = self.request.settings.evaluate
-        replacements = dict(trial.tokens.replacements) if trial.tokens else {}
-        scores: dict[str, float] = {}
-        with trial.optimizer.final_weights(), trial.base.at_hand(*trial.base.text_encoders):
-            fit = self.prepared.fit_items
-            if fit is not None:
-                scores = measure_losses(
-                    trial.base,
-                    fit,
-                    self.prepared.heldout_items,
-                    replacements,
-                    settings.loss_timesteps,
-                    settings.batch_size,
-                )
-            samples = draw_samples(
-                trial.base,
-                self.folder,
-                settings,
-                validation_prompts(self.request.settings),
-                self.request.settings.model.resolution,
-                replacements,
-                trial.step,
-            )
-        if scores:
-            self.log.emit({"step": trial.step, **scores})
-        self.log.tracker.pictures(trial.step, sample_paths(self.folder, samples))
-        return dict(scores)
+        found = evaluate_trial(trial, self.request.settings, self.folder, self.prepared.yardstick)
+        if found.scores:
+            self.log.emit({"step": trial.step, **found.scores})
+        self.log.show(trial.step, found.samples)
+        return dict(found.scores)
 
     def export(self, trial: Trial, scores: dict[str, float | None]) -> None:
         """Write the adapter for diffusers and kohya tools, the new tokens, and the card."""

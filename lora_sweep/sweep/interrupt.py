@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPING = "\nstopping after this step and saving it; once more stops at once\n"
+STOPPING = "stopping after this step and saving it; once more stops at once"
+INTERRUPTED = "interrupted"
 
 
 class Interrupt:
@@ -21,7 +22,15 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.asked = False
+        self.reason = INTERRUPTED
+        self.signal_means = INTERRUPTED  # the reason that a signal stands for
+        self.aloud = True  # False where something else on the terminal says it
         self._can_wait = False
+
+    @property
+    def by_user(self) -> bool:
+        """Whether it was a signal, and not `stop`."""
+        return self.reason == INTERRUPTED
 
     @contextmanager
     def after_the_step(self) -> Iterator[None]:
@@ -32,14 +41,26 @@ class Interrupt:
         finally:
             self._can_wait = False
 
+    def stop(self, reason: str) -> None:
+        """Ask to stop when the step in hand is done and saved; no signal is needed for it."""
+        if not self.asked:
+            self.asked, self.reason = True, reason
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if somebody asked to stop; call it between pieces of work."""
+        if self.asked:
+            raise KeyboardInterrupt
+
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """The signal handler."""
+        self.reason = self.signal_means
         if self.asked or not self._can_wait:
             raise KeyboardInterrupt
         self.asked = True
         # Not by print: the signal may have come in the middle of one.
-        with contextlib.suppress(OSError, ValueError):
-            os.write(sys.stderr.fileno(), STOPPING.encode())
+        if self.aloud:
+            with contextlib.suppress(OSError, ValueError):
+                os.write(sys.stderr.fileno(), f"\n{STOPPING}\n".encode())
 
 
 @contextmanager

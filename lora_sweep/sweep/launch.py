@@ -2,74 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from lora_sweep.config.settings import Settings
-from lora_sweep.errors import DataError, SettingsError
+from lora_sweep.results.names import TrialName, group_name, names_of
 from lora_sweep.results.progress import say
-from lora_sweep.results.store import Store
+from lora_sweep.results.report import write_report
+from lora_sweep.results.store import Store, SweepFolder
 from lora_sweep.results.summary import SweepRow, print_table, write_summary
-from lora_sweep.results.tracker import tracker_problems
+from lora_sweep.results.trial_record import TrialRecord
+from lora_sweep.results.wandb_sweep import log_sweep
+from lora_sweep.sweep.asked import Composed, Resolved, resolve_all, store_of
 from lora_sweep.sweep.device import device_problems
+from lora_sweep.sweep.options import SweepOptions
 from lora_sweep.sweep.plan import describe
-from lora_sweep.sweep.request import TrialRequest, resolve_request
 from lora_sweep.sweep.run import TrialResult, run_requests
 from lora_sweep.sweep.stages import spec_of
 from lora_sweep.sweep.tree import build_tree
+from lora_sweep.sweep.tree_plain import tree_to_plain
 
 
 def run_sweep(
-    trials: Sequence[Settings], overrides: Sequence[Sequence[str]], folder: Path
-) -> list[TrialResult]:
-    """Run trials as one job; `overrides` say what each was asked for, `folder` takes the summary.
+    trials: Sequence[Composed],
+    overrides: Sequence[Sequence[str]],
+    folder: Path,
+    options: SweepOptions | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> list[TrialResult | None]:
+    """Run trials as one job; results in their order, None for those left out as impossible.
 
-    Raises SettingsError with the problems of all trials, each with its number and overrides, before
-    anything is trained.
+    overrides: what each was asked for. folder: takes the summary and the report. about: what else
+    sweep.json tells of the sweep, such as its name and axes. Raises SettingsError with the problems
+    of all trials, each with its number and overrides, before anything is trained.
     """
-    requests = resolve_all(trials, overrides)
-    root = trials[0].results.dir
-    store = Store(Path(root))
+    options = options or SweepOptions()
+    resolved = resolve_all(trials, overrides, options, checks=[device_problems])
+    store = store_of(resolved)
     store.check_writable()
-    for line in describe(build_tree(spec_of(request) for request in requests)):
+    tree = build_tree(spec_of(request) for request in resolved.requests)
+    for line in describe(tree):
         say(line)
-    results = run_requests(requests, store, group=folder.name)
-    rows = [
-        SweepRow(asked, request.settings, result.record)
-        for asked, request, result in zip(overrides, requests, results, strict=True)
-    ]
-    summary = store.sweep(folder)
-    write_summary(summary, rows)
+    left_out = [each.to_plain() for each in resolved.left_out]
+    about = {**(about or {}), "left_out": left_out, "tree": tree_to_plain(tree)}
+    sweep, names = store.sweep(folder), _names(resolved, overrides)
+    group = group_name(about.get("name"), folder, names)
+    _summarize(sweep, store, resolved, overrides, about)  # ahead: a killed sweep has its list
+    try:
+        done = run_requests(
+            resolved.requests,
+            store,
+            group,
+            workers=options.workers,
+            max_failures=options.max_failures,
+            names=names,
+        )
+    finally:
+        rows = _summarize(sweep, store, resolved, overrides, about)
     print_table(rows)
-    say(f"table: {summary.summary}")
-    return results
+    say(f"table: {sweep.summary}")
+    _report(sweep, store)
+    log_sweep(resolved.requests[0].settings.tracker, group, sweep, rows, say)
+    results = dict(zip(resolved.numbers, done, strict=True))
+    return [results.get(number) for number in range(len(trials))]
 
 
-def resolve_all(
-    trials: Sequence[Settings], overrides: Sequence[Sequence[str]]
-) -> list[TrialRequest]:
-    """Every trial of a sweep, ready to run; raises SettingsError with the problems of all."""
-    requests: list[TrialRequest] = []
-    found: dict[str, list[str]] = {}  # trials by problem: one fault is often in all of them
-    for number, (settings, asked) in enumerate(zip(trials, overrides, strict=True)):
-        more = device_problems(settings) + tracker_problems(settings.tracker)
-        if settings.results.dir != trials[0].results.dir:
-            more.append(
-                f"results.dir={settings.results.dir}: must be the same for all trials of a sweep, "
-                f"and the first has {trials[0].results.dir}"
-            )
-        try:
-            requests.append(resolve_request(settings, more))
-        except (SettingsError, DataError) as error:
-            for problem in error.problems:
-                found.setdefault(problem, []).append(f"{number} ({' '.join(asked)})")
-    if found:
-        raise SettingsError([_told(problem, of, len(trials)) for problem, of in found.items()])
-    return requests
+def _names(resolved: Resolved, overrides: Sequence[Sequence[str]]) -> Mapping[str, TrialName]:
+    """What trackers call the trials: what varies, in the words of the command line."""
+    trials = {request.id: request.settings for request in resolved.requests}
+    asked = {
+        request.id: overrides[number]
+        for number, request in zip(resolved.numbers, resolved.requests, strict=True)
+    }
+    return names_of(trials, asked)
 
 
-def _told(problem: str, trials: Sequence[str], total: int) -> str:
-    if len(trials) == total and total > 1:
-        return f"all {total} trials: {problem}"
-    shown = ", ".join(trials[:3]) + (f" and {len(trials) - 3} more" if len(trials) > 3 else "")
-    return f"trial{'s' if len(trials) > 1 else ''} {shown}: {problem}"
+def _summarize(
+    sweep: SweepFolder,
+    store: Store,
+    resolved: Resolved,
+    overrides: Sequence[Sequence[str]],
+    about: Mapping[str, Any],
+) -> list[SweepRow]:
+    """Write sweep.json and summary.csv by what the trials' own records say."""
+    rows: list[SweepRow] = []
+    for number, request in zip(resolved.numbers, resolved.requests, strict=True):
+        record = store.trial(request.id).read_record() or TrialRecord(request.id, name=request.name)
+        rows.append(SweepRow(overrides[number], request.settings, record))
+    write_summary(sweep, rows, about)
+    return rows
+
+
+def _report(sweep: SweepFolder, store: Store) -> None:
+    try:
+        path = write_report(sweep, store)
+    except Exception as error:
+        # Broad on purpose: the trials are done and on disk, and the report can be written again.
+        again = f"python -m lora_sweep.results.report {sweep.path}"
+        say(f"report: not written ({type(error).__name__}: {error}); again: {again}")
+    else:
+        say(f"report: {path}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import yaml
 
 from lora_sweep.config import to_plain
-from lora_sweep.config.settings import Evaluate, Pivotal, Settings, TeFull
+from lora_sweep.config.settings import Embedder, Evaluate, Pivotal, Settings, TeFull
 from lora_sweep.results.checkpoint import checkpoint_steps
-from lora_sweep.results.store import TrialFolder
+from lora_sweep.results.store import Store, TrialFolder
 from lora_sweep.results.trial_record import TrialRecord, TrialState
 
 # The safe loader in C where there is one: a sweep may look up a thousand trials.
@@ -22,6 +24,25 @@ CADENCE = ("every", "batch_size")
 def settings_yaml(settings: Settings) -> str:
     """The full resolved settings as config.yaml keeps them."""
     return yaml.safe_dump(to_plain(settings), sort_keys=False, allow_unicode=True)
+
+
+def settled(
+    store: Store, trial: str, settings: Settings, say: Callable[[str], None] | None = None
+) -> TrialState | None:
+    """The state of a trial with which there is nothing to do, else None; `say` is told of it.
+
+    Raises StoreError where its record is damaged or of a newer version.
+    """
+    folder = store.trial(trial)
+    record = folder.read_record()
+    if record is None or not is_settled(folder, record, settings):
+        return None
+    if say is not None and record.state is TrialState.done:
+        say(f"{record.name}: already done ({folder.path})")
+    elif say is not None:
+        again = f"remove {folder.path} to train it again"
+        say(f"{record.name}: already {record.state.value} ({record.error}); {again}")
+    return record.state
 
 
 def is_settled(folder: TrialFolder, record: TrialRecord | None, settings: Settings) -> bool:
@@ -58,9 +79,19 @@ def _asks_for_other_measures(folder: TrialFolder, asked: Evaluate) -> bool:
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
         return True
     wanted = to_plain(asked)
-    for name in CADENCE:
-        had.pop(name, None)
-        wanted.pop(name)
-    if not asked.prompts:  # then how pictures are drawn does not matter, and old ones may stay
-        return bool(asked.loss_timesteps) and asked.loss_timesteps != had.get("loss_timesteps")
-    return had != wanted
+    return any(name not in had or had[name] != wanted[name] for name in _decisive(asked))
+
+
+def _decisive(asked: Evaluate) -> set[str]:
+    """The settings that decide what a finished trial has to hold; what is not asked for may be
+    there.
+    """
+    names = {"loss_timesteps"} if asked.loss_timesteps else set[str]()
+    if not asked.prompts:
+        return names
+    names |= {field.name for field in fields(asked)} - {*CADENCE, "loss_timesteps"}
+    if asked.embedder is Embedder.none:
+        names -= {"embedder", "clip"}
+    if asked.embedder is not Embedder.dinov2:
+        names -= {"dinov2"}
+    return names

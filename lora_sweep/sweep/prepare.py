@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lora_sweep.config.resolve import class_prompt
 from lora_sweep.config.settings import PriorGenerated
@@ -11,7 +11,8 @@ from lora_sweep.data.cache import Cache
 from lora_sweep.data.examples import Example
 from lora_sweep.data.transforms import View
 from lora_sweep.model.base import Base
-from lora_sweep.results.progress import status
+from lora_sweep.results.evaluate import Yardstick, make_yardstick
+from lora_sweep.results.progress import say, status
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.class_images import generated_class_examples
 from lora_sweep.sweep.request import TrialRequest
@@ -26,12 +27,11 @@ from lora_sweep.training.prepare import (
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that is computed once. `fit_items` and `heldout_items` are for measures only."""
+    """Everything that is computed once; `yardstick` is for measures only."""
 
     items: Items
     class_items: Items | None
-    fit_items: Items | None
-    heldout_items: Items | None
+    yardstick: Yardstick
     text_identity: tuple[Cache, str]
 
 
@@ -46,7 +46,8 @@ def preparation_key(request: TrialRequest) -> tuple[object, ...]:
         settings.dataset,
         settings.prior,
         settings.seed,
-        settings.evaluate.loss_timesteps > 0,
+        # Cadence and batch size change nothing of what trials are measured against.
+        replace(settings.evaluate, every=None, batch_size=1),
     )
 
 
@@ -70,17 +71,26 @@ def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
     heldout = heldout if measured else ()
     total = len(training) + len(class_pictures) + len(fit) + len(heldout)
     with status("encoding pictures", total=total) as step:
-        prepared = Prepared(
-            items=encode(training, views),
-            class_items=encode(
-                class_pictures, class_views(class_pictures, settings.dataset, resolution, seed)
-            )
-            if class_pictures
-            else None,
-            fit_items=encode(fit, measure_views(fit, resolution)) if fit else None,
-            heldout_items=encode(heldout, measure_views(heldout, resolution)) if heldout else None,
-            text_identity=(cache, _text_identity(request)),
-        )
+        items = encode(training, views)
+        class_items = fit_items = heldout_items = None
+        if class_pictures:
+            views = class_views(class_pictures, settings.dataset, resolution, seed)
+            class_items = encode(class_pictures, views)
+        if fit:
+            fit_items = encode(fit, measure_views(fit, resolution))
+        if heldout:
+            heldout_items = encode(heldout, measure_views(heldout, resolution))
+    yardstick = make_yardstick(
+        base,
+        request.base_hash,
+        settings,
+        request.examples.train,
+        fit_items,
+        heldout_items,
+        cache,
+        say,
+    )
+    prepared = Prepared(items, class_items, yardstick, (cache, _text_identity(request)))
     base.park(base.vae)
     return prepared
 

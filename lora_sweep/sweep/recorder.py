@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from lora_sweep.errors import Diverged
-from lora_sweep.results.progress import Progress
 from lora_sweep.sweep.trial_log import TrialLog
+from lora_sweep.sweep.watch import StepRow, Watch, step_row
 from lora_sweep.training.step import StepResult
 
 
@@ -27,18 +27,18 @@ class Recorder:
     def __init__(
         self,
         logs: Sequence[TrialLog],
-        progress: Progress,
+        watch: Watch,
         log_every: int,
         seconds: float,
         *,
         overflow_is_skipped: bool = False,
-        shown_offset: int = 0,
+        offset: int = 0,
     ) -> None:
         self.logs = logs
-        self.progress = progress
+        self.watch = watch
         self.log_every = log_every
         self._overflow_is_skipped = overflow_is_skipped  # fp16: an infinite norm costs one step
-        self._shown_offset = shown_offset  # from a trial's step to that of the progress
+        self._offset = offset  # from a trial's step to the position in its family
         self._waiting: list[StepResult] = []
         self._before = seconds  # of training before these steps
         self._began = time.monotonic()
@@ -67,11 +67,17 @@ class Recorder:
             "steps_per_second": round(pace, 3),
             "memory_gib": round(peak_memory_gib(), 3),
         }
-        for row in rows:
-            for log in self.logs:
-                log.emit({**row, "seconds": round(self.seconds, 3)})
-            self.progress.update(self._shown_offset + row["step"], row)
-            self._check_finite(row)
+        seconds = round(self.seconds, 3)
+        written: list[StepRow] = []
+        try:
+            for row in rows:
+                for log in self.logs:
+                    log.emit({**row, "seconds": seconds})
+                written.append(step_row(row))
+                self._check_finite(row)
+        finally:
+            if written:
+                self.watch.stepped(written, self._offset + written[-1][0])
 
     def _check_finite(self, row: dict[str, Any]) -> None:
         if not math.isfinite(row["loss"]):

@@ -8,11 +8,14 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from lora_sweep.config import problems, resolved_steps, trial_id
 from lora_sweep.config.resolve import class_prompt, pivot_step, te_lr
 from lora_sweep.config.settings import (
+    Dataset,
+    Model,
     Pivotal,
     PivotRounding,
     PriorGenerated,
@@ -26,9 +29,12 @@ from lora_sweep.data.examples import Example, Examples, content_hash
 from lora_sweep.data.hub import is_hub_name
 from lora_sweep.data.order import num_items, steps_per_epoch
 from lora_sweep.data.sources import load_examples, real_class_examples
-from lora_sweep.errors import DataError, SettingsError
+from lora_sweep.errors import DataError, ModelError, SettingsError
 from lora_sweep.model.identity import base_hash
+from lora_sweep.results.embedders.places import embedder_problems
 from lora_sweep.results.store import Store
+
+NOTHING = Examples("", (), ())
 
 
 @dataclass(frozen=True)
@@ -56,48 +62,114 @@ def resolve_request(settings: Settings, more_problems: Sequence[str] = ()) -> Tr
     `more_problems` are those that somebody else has found. Raises ModelError where there is no
     base.
     """
-    found = [*problems(settings), *more_problems]
-    asked_wrongly = bool(found)
-    store = Store(Path(settings.results.dir))
-    examples, class_pictures = _pictures(settings, store, found)
-    if examples is not None and isinstance(settings.te_mode, Pivotal):
-        found += caption_problems(examples, settings.dataset.abstractions, pivotal=True)
-    if examples is not None and not found:
-        found += _pivot_problems(settings, examples, class_pictures)
-    if found or examples is None:
-        raise SettingsError(found) if asked_wrongly else DataError(found)
-    steps = resolved_steps(settings, len(examples.train))
-    train = replace(settings.train, max_train_steps=steps, steps_per_image=None)
-    settings = replace(settings, train=train)
-    base = base_hash(settings.model, memory=store.cache / "file_hashes.json")
-    pictures_hash = _pictures_hash(examples, class_pictures)
-    identity = trial_id(settings, pictures_hash, base)
-    return TrialRequest(identity, settings, examples, class_pictures, base, steps)
+    return Resolver().resolve(settings, more_problems)
 
 
-def _pictures(
-    settings: Settings, store: Store, found: list[str]
-) -> tuple[Examples | None, tuple[Example, ...]]:
-    """Training and class pictures; what is wrong is added to `found`, unless it is there."""
-    examples: Examples | None = None
-    class_pictures: tuple[Example, ...] = ()
-    known = {_setting(problem) for problem in found} - {None}
-    new: list[str] = []
-    # With a wrong place, or a download ahead of a refusal, there is nothing to read.
-    if "dataset.path" not in known and not (found and _is_remote(settings)):
-        try:
-            examples = load_examples(settings.dataset, store.cache)
-        except DataError as error:
-            new += error.problems
-    if isinstance(settings.prior, PriorReal) and "prior.path" not in known:
-        prior = replace(settings.prior, class_prompt=class_prompt(settings))
-        try:
-            class_pictures = tuple(real_class_examples(prior, settings.dataset))
-        except DataError as error:
-            new += error.problems
-    # A wrong setting would be told twice, by its rule and by what it led to.
-    found += [problem for problem in new if _setting(problem) not in known]
-    return examples, class_pictures
+class Resolver:
+    """Resolves the trials of one sweep: pictures and bases that several of them have are read once.
+
+    Made anew for each sweep, since files may change in between.
+    """
+
+    def __init__(self) -> None:
+        self._pictures_read: dict[tuple[Dataset, Path], _Read] = {}
+        self._class_pictures_read: dict[tuple[PriorReal, Dataset], _Read] = {}
+        self._captions_checked: dict[tuple[Dataset, Path], list[str]] = {}
+        self._base_hashes: dict[tuple[Model, Path], str | ModelError] = {}
+
+    def resolve(self, settings: Settings, more_problems: Sequence[str] = ()) -> TrialRequest:
+        """As `resolve_request`."""
+        found = [*problems(settings), *more_problems]
+        found += [] if found else embedder_problems(settings)  # it may ask the hub
+        asked_wrongly = bool(found)
+        store = Store(Path(settings.results.dir))
+        read, class_read = self._pictures(settings, store, found)
+        examples = None if read is None else read.examples
+        class_pictures = () if class_read is None else class_read.examples.train
+        if examples is not None and isinstance(settings.te_mode, Pivotal):
+            found += self._caption_problems(settings.dataset, store, examples)
+        if examples is not None and not found:
+            found += _pivot_problems(settings, examples, class_pictures)
+        if found or read is None or examples is None:
+            raise SettingsError(found) if asked_wrongly else DataError(found)
+        steps = resolved_steps(settings, len(examples.train))
+        train = replace(settings.train, max_train_steps=steps, steps_per_image=None)
+        settings = replace(settings, train=train)
+        base = self._base_hash(settings.model, store)
+        pictures_hash = _pictures_hash(read, class_read)
+        identity = trial_id(settings, pictures_hash, base)
+        return TrialRequest(identity, settings, examples, class_pictures, base, steps)
+
+    def _pictures(
+        self, settings: Settings, store: Store, found: list[str]
+    ) -> tuple[_Read | None, _Read | None]:
+        """Training and class pictures; what is wrong is added to `found`, unless it is there."""
+        read: _Read | None = None
+        class_read: _Read | None = None
+        known = {_setting(problem) for problem in found} - {None}
+        # With a wrong place, or a download ahead of a refusal, there is nothing to read.
+        if "dataset.path" not in known and not (found and _is_remote(settings)):
+            read = self._training_pictures(settings.dataset, store.cache)
+        if isinstance(settings.prior, PriorReal) and "prior.path" not in known:
+            prior = replace(settings.prior, class_prompt=class_prompt(settings))
+            class_read = self._real_class_pictures(prior, settings.dataset)
+        new = [line for each in (read, class_read) if each is not None for line in each.problems]
+        # A wrong setting would be told twice, by its rule and by what it led to.
+        found += [problem for problem in new if _setting(problem) not in known]
+        readable = [each if each is not None and not each.problems else None
+                    for each in (read, class_read)]  # fmt: skip
+        return readable[0], readable[1]
+
+    def _training_pictures(self, dataset: Dataset, cache: Path) -> _Read:
+        key = (dataset, cache)
+        if key not in self._pictures_read:
+            try:
+                self._pictures_read[key] = _Read(load_examples(dataset, cache))
+            except DataError as error:
+                self._pictures_read[key] = _Read(NOTHING, error.problems)
+        return self._pictures_read[key]
+
+    def _real_class_pictures(self, prior: PriorReal, dataset: Dataset) -> _Read:
+        key = (prior, dataset)
+        if key not in self._class_pictures_read:
+            try:
+                pictures = real_class_examples(prior, dataset)
+                self._class_pictures_read[key] = _Read(Examples("class", pictures, ()))
+            except DataError as error:
+                self._class_pictures_read[key] = _Read(NOTHING, error.problems)
+        return self._class_pictures_read[key]
+
+    def _caption_problems(self, dataset: Dataset, store: Store, examples: Examples) -> list[str]:
+        key = (dataset, store.cache)
+        if key not in self._captions_checked:
+            self._captions_checked[key] = caption_problems(
+                examples, dataset.abstractions, pivotal=True
+            )
+        return self._captions_checked[key]
+
+    def _base_hash(self, model: Model, store: Store) -> str:
+        key = (model, store.cache)
+        if key not in self._base_hashes:
+            try:
+                self._base_hashes[key] = base_hash(model, memory=store.cache / "file_hashes.json")
+            except ModelError as error:
+                self._base_hashes[key] = error
+        known = self._base_hashes[key]
+        if isinstance(known, ModelError):
+            raise known
+        return known
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What reading pictures came to."""
+
+    examples: Examples
+    problems: tuple[str, ...] = ()
+
+    @cached_property
+    def content_hash(self) -> str:
+        return self.examples.content_hash
 
 
 def _setting(problem: str) -> str | None:
@@ -145,6 +217,6 @@ def _pivot_problems(
     return []
 
 
-def _pictures_hash(examples: Examples, class_pictures: tuple[Example, ...]) -> str:
-    parts = [examples.content_hash, content_hash(class_pictures)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _pictures_hash(read: _Read, class_read: _Read | None) -> str:
+    class_hash = content_hash(()) if class_read is None else class_read.content_hash
+    return hashlib.sha256(f"{read.content_hash}\n{class_hash}".encode()).hexdigest()

@@ -1,32 +1,30 @@
-"""Trials run as one job: looked up, merged into a stage tree, trained family by family."""
+"""Trials run as one job: looked up, merged into a stage tree, trained family by family. No torch
+where the training is done by other processes.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from lora_sweep.config.settings import Model, Settings, TeLora
-from lora_sweep.errors import LoraSweepError, ModelError, SettingsError
-from lora_sweep.model.adapters import check_targets
-from lora_sweep.model.base import Base, load_base
-from lora_sweep.results.lock import LockHeld
-from lora_sweep.results.progress import Progress, say
+from lora_sweep.config.settings import Settings
+from lora_sweep.errors import LoraSweepError, StoreError
+from lora_sweep.results.board import FAULTY, Board, BoardTrial
+from lora_sweep.results.names import TrialName, names_of
+from lora_sweep.results.progress import say
 from lora_sweep.results.store import Store
 from lora_sweep.results.tracker import tracker_problems
 from lora_sweep.results.trial_record import TrialRecord, TrialState
-from lora_sweep.sweep.checkpoints import CheckpointIndex
-from lora_sweep.sweep.device import device_problems, open_device
-from lora_sweep.sweep.family import FamilyRun, note_fault
-from lora_sweep.sweep.interrupt import Interrupt, interruptible
-from lora_sweep.sweep.live import Live
-from lora_sweep.sweep.lookup import is_settled
-from lora_sweep.sweep.prepare import Prepared, preparation_key, prepare
+from lora_sweep.results.views import view_of
+from lora_sweep.sweep.executor import Executor, InProcess
+from lora_sweep.sweep.interrupt import STOPPING, Interrupt, interruptible
+from lora_sweep.sweep.lookup import settled
+from lora_sweep.sweep.pool import WorkerPool, gpus_for
 from lora_sweep.sweep.request import TrialRequest, resolve_request
-from lora_sweep.sweep.stages import spec_of
-from lora_sweep.sweep.tree import Family, build_tree
-from lora_sweep.sweep.trial_log import TrialLog
+from lora_sweep.sweep.trial_log import catch_up
+from lora_sweep.sweep.unit import Unit, units_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,8 @@ def run_trial(settings: Settings) -> TrialResult:
     in trial.json; it is raised, save that a trial that diverges is a result. The first SIGINT or
     SIGTERM while steps are taken lets the step end and saves it; then KeyboardInterrupt is raised.
     """
+    from lora_sweep.sweep.device import device_problems  # imports torch
+
     problems = device_problems(settings) + tracker_problems(settings.tracker)
     request = resolve_request(settings, problems)
     (result,) = run_requests([request], Store(Path(settings.results.dir)))
@@ -63,154 +63,118 @@ def run_trial(settings: Settings) -> TrialResult:
 
 
 def run_requests(
-    requests: Sequence[TrialRequest], store: Store, group: str | None = None
+    requests: Sequence[TrialRequest],
+    store: Store,
+    group: str | None = None,
+    *,
+    workers: int | None = 1,
+    max_failures: int | None = None,
+    names: Mapping[str, TrialName] | None = None,
 ) -> list[TrialResult]:
     """Train what is not settled yet; results in the order of the requests, equal ones repeated.
 
-    A trial that fails is recorded and the rest go on. `group` is the sweep's name for trackers.
+    A trial that fails is recorded and the rest go on, unless `max_failures` of this run have failed
+    or diverged: then steps in hand are ended and saved, and what is left stays as it is.
+
+    workers: processes that train; 1 stays in this one; None takes one per visible GPU, and one
+    where there is none. Each gets whole families, those with the most steps first; a family is not
+    cut, so more workers than families help nobody. Results are the same for any number.
+    group: the sweep's name for trackers. names: what trackers and the live table call the trials;
+    without them, what varies among the settings.
+
     Raises StoreError where the results folder cannot be used, and KeyboardInterrupt after the step
     in which it was asked for.
     """
     store.check_writable()
     by_id = {request.id: request for request in requests}
-    open_requests = {id_: r for id_, r in by_id.items() if not _settled(store, r, aloud=True)}
+    states = {id_: settled(store, id_, r.settings, say) for id_, r in by_id.items()}
+    names = names or names_of({id_: request.settings for id_, request in by_id.items()})
+    open_requests = [by_id[id_] for id_, state in states.items() if state is None]
+    units, saved = units_of(open_requests, store.root, group, names)
+    labels = {id_: name.name or by_id[id_].name for id_, name in names.items()}
+    board = _board(by_id, states, labels, units, saved)
+    faults: Mapping[str, Exception] = {}
+    if units:
+        executor = _executor(units, workers, alone=len(by_id) == 1)
+        _execute(executor, units, board, max_failures)
+        faults = executor.faults
+    catch_up(requests, store, group, names)
+    return [_result(store, request, faults.get(request.id)) for request in requests]
+
+
+def _board(
+    requests: Mapping[str, TrialRequest],
+    states: Mapping[str, TrialState | None],
+    labels: Mapping[str, str],
+    units: Sequence[Unit],
+    saved: int,
+) -> Board:
+    trials = [
+        BoardTrial(
+            id_,
+            labels[id_],
+            request.max_train_steps,
+            states[id_] or TrialState.waiting,
+            request.max_train_steps if states[id_] is TrialState.done else 0,
+        )
+        for id_, request in requests.items()
+    ]
+    return Board(trials, sum(unit.steps for unit in units), saved)
+
+
+def _executor(units: Sequence[Unit], workers: int | None, *, alone: bool) -> Executor:
+    gpus = gpus_for(units[0].requests[0].settings)
+    count = min(len(units), workers if workers is not None else max(1, len(gpus)))
+    if count <= 1:
+        return InProcess(alone=alone)
+    return WorkerPool(count, gpus)
+
+
+def _execute(
+    executor: Executor, units: Sequence[Unit], board: Board, max_failures: int | None
+) -> None:
+    """Run, showing how it stands; raises KeyboardInterrupt if a user asked to stop."""
     with interruptible() as interrupt:
-        run = _Job(open_requests, store, group, interrupt, _Bases())
-        run.run()
-    return [_result(store, request, run.faults.get(request.id)) for request in requests]
+        board.on_fault = lambda: _stop_at(max_failures, board, interrupt)
+        view = view_of(board, notice=lambda: STOPPING if interrupt.asked else "")
+        interrupt.aloud = not view.shows_notice
+        try:
+            with view:
+                executor.run(units, board, interrupt)
+        except KeyboardInterrupt:
+            if len(board.trials) > 1:
+                say(_left(board))
+            if interrupt.by_user:
+                raise
+            say(f"stopped early: {interrupt.reason}; run the same command again to go on")
 
 
-def _settled(store: Store, request: TrialRequest, aloud: bool = False) -> bool:
-    folder = store.trial(request.id)
-    record = folder.read_record()
-    if record is None or not is_settled(folder, record, request.settings):
-        return False
-    if aloud and record.state is TrialState.done:
-        say(f"{record.name}: already done ({folder.path})")
-    elif aloud:
-        again = f"remove {folder.path} to train it again"
-        say(f"{record.name}: already {record.state.value} ({record.error}); {again}")
-    return True
+def _stop_at(max_failures: int | None, board: Board, interrupt: Interrupt) -> None:
+    if max_failures is not None and board.faults >= max_failures:
+        interrupt.stop(
+            f"{board.faults} trials have failed or diverged, and sweep.max_failures={max_failures}"
+        )
+
+
+def _left(board: Board) -> str:
+    """How a sweep stands that was stopped."""
+    counts: Counter[TrialState] = board.counts
+    faulty = sum(counts[state] for state in FAULTY)
+    done = counts[TrialState.done]
+    left = len(board.trials) - done - faulty
+    failed = f", {faulty} failed or diverged" if faulty else ""
+    steps = f"{board.position} of {board.total_steps} steps are taken and saved"
+    return f"{done} of {len(board.trials)} trials are done{failed}, {left} are left; {steps}"
 
 
 def _result(store: Store, request: TrialRequest, fault: Exception | None) -> TrialResult:
     folder = store.trial(request.id)
-    record = folder.read_record() or TrialRecord(request.id, name=request.name)
+    try:
+        record = folder.read_record() or TrialRecord(request.id, name=request.name)
+    except StoreError as error:
+        fault = fault or error
+        record = TrialRecord(request.id, name=request.name)
+    if fault is not None and record.state in (TrialState.waiting, TrialState.running):
+        # The fault may be that nothing could be written, of itself neither.
+        record = record.with_(state=TrialState.failed, error=str(fault))
     return TrialResult(record, folder.path, fault)
-
-
-class _Bases:
-    """The base of the last family: loaded once for all that follow and want the same."""
-
-    def __init__(self) -> None:
-        self._base: Base | None = None
-        self._of: tuple[Model, object] | None = None
-
-    def get(self, settings: Settings) -> Base:
-        """Raises ModelError."""
-        device = open_device(settings)
-        if self._base is None or self._of != (settings.model, device):
-            self._base = None  # first let go of the old one: two may not fit
-            self._base = load_base(settings.model, device)
-            self._of = (settings.model, device)
-        return self._base
-
-
-@dataclass
-class _Job:
-    requests: Mapping[str, TrialRequest]
-    store: Store
-    group: str | None
-    interrupt: Interrupt
-    bases: _Bases
-    faults: dict[str, Exception] = field(default_factory=dict)
-    _last: tuple[Base, object, Prepared] | None = field(default=None, init=False)
-
-    def run(self) -> None:
-        """Train all families; last those that another process is working on now."""
-        families = build_tree(spec_of(request) for request in self.requests.values()).families
-        name, total = self._name(), sum(family.steps_in_tree for family in families)
-        with Progress(name, total) as progress:
-            before, held = 0, []
-            for family in families:
-                try:
-                    self._run_family(family.trials, progress, before, blocking=False)
-                    before += family.steps_in_tree
-                except LockHeld:
-                    held.append(family)
-            for family in held:
-                self._run_family(family.trials, progress, before, blocking=True)
-                before += family.steps_in_tree
-
-    def _name(self) -> str:
-        if len(self.requests) == 1:
-            return next(iter(self.requests.values())).name
-        return f"{len(self.requests)} trials"
-
-    def _run_family(
-        self, trials: Iterable[str], progress: Progress, before: int, *, blocking: bool
-    ) -> None:
-        with self._locked(sorted(trials), blocking):
-            # Somebody else may have trained some of them while we waited.
-            left = [
-                self.requests[trial]
-                for trial in trials
-                if not _settled(self.store, self.requests[trial], aloud=blocking)
-            ]
-            for family in build_tree(spec_of(request) for request in left).families:
-                self._train(family, progress, before)
-                before += family.steps_in_tree
-
-    @contextlib.contextmanager
-    def _locked(self, trials: Sequence[str], blocking: bool) -> Iterator[None]:
-        # In sorted order, so that two processes cannot wait for each other.
-        with contextlib.ExitStack() as stack:
-            for trial in trials:
-                folder = self.store.trial(trial).create()
-                stack.enter_context(folder.lock(blocking=blocking, on_wait=say))
-            yield
-
-    def _prepared(self, base: Base, request: TrialRequest) -> Prepared:
-        """What the last family was prepared with, if this one needs the same."""
-        key = preparation_key(request)
-        if self._last is None or self._last[:2] != (base, key):
-            self._last = None  # let go of the old latents first
-            self._last = (base, key, prepare(base, request, self.store))
-        return self._last[2]
-
-    def _train(self, family: Family, progress: Progress, before: int) -> None:
-        requests = [self.requests[trial] for trial in family.trials]
-        settings = requests[0].settings
-        try:
-            base = self.bases.get(settings)
-            lora = isinstance(settings.te_mode, TeLora)
-            check_targets(base, settings.lora, text_encoders=lora)
-        except (ModelError, SettingsError) as error:
-            if len(self.requests) == 1:
-                raise
-            for request in requests:
-                TrialLog(request, self.store).note(TrialState.failed, str(error), name=request.name)
-                say(f"{request.name}: failed: {error}")
-            return
-        logs = {request.id: TrialLog(request, self.store, self.group) for request in requests}
-        aloud = len(self.requests) > 1
-        try:
-            prepared = self._prepared(base, requests[0])
-        except Exception as error:
-            # Broad on purpose, as while training: a family that cannot begin ends no other.
-            self.faults |= note_fault(list(logs.values()), error, aloud)
-            return
-        run = FamilyRun(
-            family,
-            logs,
-            Live(base, prepared),
-            CheckpointIndex(self.store.trials()),
-            progress,
-            self.interrupt,
-            steps_before=before,
-            aloud=aloud,
-        )
-        try:
-            run.run()
-        finally:
-            self.faults |= run.faults

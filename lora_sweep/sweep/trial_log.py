@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lora_sweep.config import to_plain
+from lora_sweep.config.settings import Wandb
+from lora_sweep.errors import LoraSweepError
 from lora_sweep.files import atomic_write
 from lora_sweep.results.metrics import MetricsWriter, Row, read_metrics
+from lora_sweep.results.names import TrialName
+from lora_sweep.results.private import public_text
 from lora_sweep.results.progress import say
+from lora_sweep.results.samples import Sample, copy_samples, read_samples
 from lora_sweep.results.store import Store, TrialFolder
-from lora_sweep.results.tracker import NoTracker, Tracker, build_tracker
+from lora_sweep.results.tracker import NoTracker, Tracker, build_tracker, is_sent, plan_run
 from lora_sweep.results.trial_record import (
     TrialRecord,
     TrialState,
     collect_versions,
     find_commit,
 )
+from lora_sweep.results.wandb_run import Picture
 from lora_sweep.sweep.checkpoints import FoundCheckpoint
 from lora_sweep.sweep.lookup import settings_yaml
 from lora_sweep.sweep.request import TrialRequest
 
-MEASURED = "fit_loss"
-"""The key that tells rows of measures from rows of steps."""
+SETTLED = (TrialState.done, TrialState.diverged)
 
 
 class TrialLog:
     """What a trial shows of itself; its record says at any time where it stands."""
 
-    def __init__(self, request: TrialRequest, store: Store, group: str | None = None) -> None:
+    def __init__(
+        self,
+        request: TrialRequest,
+        store: Store,
+        group: str | None = None,
+        varied: TrialName | None = None,
+    ) -> None:
         self.request = request
         self.folder: TrialFolder = store.trial(request.id)
         self.record = self.folder.read_record() or TrialRecord(request.id)
-        self._store = store
-        self._group = group
+        self._plan = plan_run(
+            request.settings.tracker,
+            request.id,
+            request.name,
+            config=to_plain(request.settings),
+            folder=store.wandb,
+            group=group,
+            varied=varied,
+        )
         self._metrics: MetricsWriter | None = None
         self._known_step = 0
         self._tracker: Tracker = NoTracker()
@@ -60,33 +78,40 @@ class TrialLog:
             metrics = MetricsWriter(self.folder.metrics)
             metrics.extend(rows)
             metrics.kept = rows
+            measured = {row["step"] for row in rows if is_measured(row)}
+            copy_samples(found.folder, self.folder, measured.__contains__)
         self._known_step = step
         self._metrics = metrics
         versions, commit = collect_versions(), find_commit()
         name = self.request.name
         self.note(TrialState.running, name=name, versions=versions, commit=commit, steps=step)
-        self._tracker = build_tracker(
-            self.request.settings.tracker,
-            trial_id=self.request.id,
-            name=name,
-            config={**to_plain(self.request.settings), "trial_id": self.request.id},
-            folder=self._store.wandb,
-            history=metrics.kept,
-            group=self._group,
-            say=say,
-        )
+        # The last step's pictures are drawn again.
+        self._tracker = self._send(metrics.kept, min(step, self.request.max_train_steps - 1))
+
+    def _send(self, history: Iterable[Row], up_to_step: int) -> Tracker:
+        """The tracker, which has got these rows, and the pictures on disk up to a step."""
+        pictures: dict[int, list[Picture]] = {}
+        if up_to_step > 0:
+            for sample in read_samples(self.folder):
+                if sample.step <= up_to_step:
+                    pictures.setdefault(sample.step, []).append(self._picture(sample))
+        settings = self.request.settings.tracker
+        return build_tracker(settings, self._plan, history, pictures, say)
+
+    def _picture(self, sample: Sample) -> Picture:
+        return Picture(self.folder.samples / sample.file, sample.prompt, sample.seed)
 
     def _keeps(self, row: Row, step: int) -> bool:
         """Whether a donor's row would be in this trial's file had it run alone."""
         every = self.request.settings.evaluate.every
         measured_here = bool(every) and row["step"] % (every or 1) == 0
-        return row["step"] <= step and (MEASURED not in row or measured_here)
+        return row["step"] <= step and (not is_measured(row) or measured_here)
 
     def emit(self, row: Mapping[str, Any]) -> None:
         """Write one row and send it on, unless it is there already."""
-        if MEASURED in row and self._is_measured_at(row["step"]):
+        if is_measured(row) and self._is_there(row):
             return
-        if MEASURED not in row and row["step"] <= self._known_step:
+        if not is_measured(row) and row["step"] <= self._known_step:
             return
         self.metrics.write(row)
         self._tracker.log(row["step"], row)
@@ -98,14 +123,14 @@ class TrialLog:
             raise RuntimeError(f"the log of trial {self.request.id} is not open")
         return self._metrics
 
-    @property
-    def tracker(self) -> Tracker:
-        """Where pictures go beside the disk."""
-        return self._tracker
+    def show(self, step: int, samples: Sequence[Sample]) -> None:
+        """Send the pictures of a step on."""
+        self._tracker.pictures(step, [self._picture(sample) for sample in samples])
 
-    def _is_measured_at(self, step: int) -> bool:
-        """Whether rows from before a resume hold the measures of a step."""
-        return any(row["step"] == step and MEASURED in row for row in self.metrics.kept)
+    def _is_there(self, row: Mapping[str, Any]) -> bool:
+        """Whether rows from before a resume hold these measures; others of the step come after."""
+        kept = (each for each in self.metrics.kept if each["step"] == row["step"])
+        return any(is_measured(each) and row.items() <= each.items() for each in kept)
 
     def note(self, state: TrialState, error: str | None = None, **changes: Any) -> None:
         """Write what is known of the trial."""
@@ -116,11 +141,52 @@ class TrialLog:
         """End the file and the tracker's run, which is a failed one unless the trial is done."""
         if self._metrics is not None:
             self._metrics.close()
-            failed = self.record.state is not TrialState.done
-            self._tracker.finish(dict(self.record.scores), failed=failed)
+            self._finish()
             self._metrics = None
+
+    def catch_up(self) -> None:
+        """Send a trial that is settled to where this sweep's runs go, unless it is there."""
+        settings = self.request.settings.tracker
+        if self.record.state in SETTLED and not is_sent(settings, self._plan):
+            self._tracker = self._send(read_metrics(self.folder.metrics), self.record.steps)
+            self._finish()
+
+    def _finish(self) -> None:
+        record = self.record
+        summary = {
+            **record.scores,
+            "state": record.state.value,
+            "steps": record.steps,
+            "seconds_shared": record.seconds_shared,
+            "error": public_text(record.error) if record.error else None,
+        }
+        failed = record.state is not TrialState.done
+        self._tracker.finish(summary, failed, settled=record.state in SETTLED)
+
+
+def catch_up(
+    requests: Sequence[TrialRequest],
+    store: Store,
+    group: str | None = None,
+    names: Mapping[str, TrialName] | None = None,
+) -> None:
+    """Send what other sweeps have trained, and what was lost, so that the tracker has all trials.
+
+    What cannot be sent is said; it stops nothing.
+    """
+    for request in {request.id: request for request in requests}.values():
+        if isinstance(request.settings.tracker, Wandb):
+            try:
+                TrialLog(request, store, group, (names or {}).get(request.id)).catch_up()
+            except LoraSweepError as error:
+                say(f"{request.name}: not sent to W&B: {error}")
+
+
+def is_measured(row: Mapping[str, Any]) -> bool:
+    """Whether a row of metrics.jsonl holds measures; the others are of training steps."""
+    return "loss" not in row
 
 
 def _reaches(rows: list[Row], step: int) -> bool:
     """Whether there is a row for the last of `step` steps, so that none before it is missing."""
-    return step == 0 or any(row["step"] == step and MEASURED not in row for row in rows)
+    return step == 0 or any(row["step"] == step and not is_measured(row) for row in rows)

@@ -43,13 +43,13 @@ def root(new_root: Callable[[str], Path]) -> Path:
 def one_base(monkeypatch: pytest.MonkeyPatch, loaded_base: Base) -> None:
     """Every trial of the test is put on the one loaded base, as in a sweep."""
     from lora_sweep.config.settings import Model
-    from lora_sweep.sweep import run
+    from lora_sweep.sweep import trainer
 
     def load(settings: Model, device: object) -> Base:
         assert settings == Model()
         return loaded_base
 
-    monkeypatch.setattr(run, "load_base", load)
+    monkeypatch.setattr(trainer, "load_base", load)
 
 
 @pytest.fixture(autouse=True)

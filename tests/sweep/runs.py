@@ -120,6 +120,9 @@ def child(work: Callable[[], object], log: Path) -> Iterator[int]:
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
+            # pytest's own streams would not go to the log.
+            sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+            sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
             work()
             status = 0
         finally:

@@ -29,7 +29,6 @@ SPEED = ("seconds", "seconds_shared")
 
 def sweep(root: Path, *overrides: str) -> None:
     """The command line in this process, for `child`."""
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)  # not pytest's, but the log
     sys.argv = ["lora_sweep", "-m", *overrides, f"results.dir={root}"]
     try:
         main()

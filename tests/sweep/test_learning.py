@@ -8,7 +8,7 @@ import pytest
 
 from lora_sweep.config.compose import compose
 from lora_sweep.model.base import load_base
-from lora_sweep.results.evaluate import measure_losses
+from lora_sweep.results.measure.denoising import measure_losses
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.device import open_device
 from lora_sweep.sweep.prepare import prepare
@@ -39,12 +39,12 @@ def test_150_steps_lower_the_held_out_loss_by_15_percent(choices: list[str], roo
     request = resolve_request(compose([*overrides, *choices]))
     base = load_base(request.settings.model, open_device(request.settings))
     prepared = prepare(base, request, Store(root))
-    assert prepared.fit_items is not None
+    assert prepared.yardstick.fit_items is not None
 
     def held_out_loss(replacements: dict[str, str]) -> float:
-        assert prepared.fit_items is not None
+        assert prepared.yardstick.fit_items is not None
         scores = measure_losses(
-            base, prepared.fit_items, prepared.heldout_items, replacements, 8, 8
+            base, prepared.yardstick.fit_items, prepared.yardstick.heldout_items, replacements, 8, 8
         )
         return scores["val_loss"]
 

@@ -191,13 +191,13 @@ def test_a_fault_of_the_program_is_recorded_and_tried_again(
 def test_pictures_that_cannot_be_prepared_end_the_trial_with_a_record(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lora_sweep.sweep import run
+    from lora_sweep.sweep import trainer
 
     def fail(*arguments: Any) -> None:
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch, pytest.raises(LoraSweepError, match="out of memory"):
-        patch.setattr(run, "prepare", fail)
+        patch.setattr(trainer, "prepare", fail)
         run_trial(small(root))
     record = record_of(only_run(root))
     assert (record["state"], record["error"]) == ("failed", "RuntimeError: out of memory")

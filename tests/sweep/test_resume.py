@@ -241,10 +241,10 @@ def test_a_second_ctrl_c_stops_at_once(root: Path, whole: Callable[[str], Any]) 
 def test_ctrl_c_during_evaluation_stops_at_once_and_loses_no_step(
     root: Path, monkeypatch: pytest.MonkeyPatch, whole: Callable[[str], Any]
 ) -> None:
-    import lora_sweep.sweep.finish as finish
+    import lora_sweep.results.evaluate as evaluate
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(finish, "draw_samples", lambda *arguments: interrupt_once())
+        patch.setattr(evaluate, "draw_samples", lambda *arguments: interrupt_once())
         run_trial(trial(root, "adamw"))
     record = record_of(only_run(root))
     assert (record["state"], record["steps"]) == ("waiting", STEPS)

@@ -21,7 +21,8 @@ from lora_sweep.config.settings import Evaluate, Lora, ProdigyPlus, Results, Set
 from lora_sweep.model import sample
 from lora_sweep.model.base import Base
 from lora_sweep.results.checkpoint import latest_checkpoint
-from lora_sweep.sweep import run
+from lora_sweep.results.measures import MEASURES
+from lora_sweep.sweep import trainer
 from lora_sweep.sweep.run import run_trial
 from lora_sweep.training.prepare import Items
 from lora_sweep.training.trial import build_trial
@@ -59,7 +60,7 @@ def finished(
     results = Results(dir=str(root), name="my_face")
     settings = small(root, te_mode, evaluate=DRAWN, results=results, **sections)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "load_base", lambda *arguments: loaded_base)
+        patch.setattr(trainer, "load_base", lambda *arguments: loaded_base)
         result = run_trial(settings)
     assert not result.failed
     return Finished(settings, result.folder)
@@ -88,7 +89,8 @@ def test_records_and_metrics_are_read_with_the_standard_library(finished: Finish
     record, rows = record_of(finished.folder), rows_of(finished.folder)
     assert record["state"] == "done" and record["error"] is None and record["steps"] == STEPS
     assert record["id"] == finished.folder.name and record["seconds"] > 0
-    assert set(record["scores"]) == {"val_loss", "fit_loss", "gap"}
+    # One picture of one prompt has no diversity.
+    assert set(record["scores"]) == set(MEASURES) - {"diversity"}
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, STEPS + 1))
     (measured,) = [row for row in rows if "loss" not in row]
     assert measured == {"step": STEPS, **record["scores"]}

@@ -1,0 +1,156 @@
+"""What a sweep will write, in bytes. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lora_sweep.config.settings import Crop, PriorGenerated, Settings
+from lora_sweep.data.examples import Example
+from lora_sweep.results.store import Store
+from lora_sweep.sweep.cost import footprint
+from lora_sweep.sweep.cost.keys import caption_count, num_class_pictures
+from lora_sweep.sweep.cost.shapes import base_shapes
+from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.sweep.tree import Family
+
+
+@dataclass
+class DiskUse:
+    """Bytes by what they are for; `unknown` trials are those whose base is not known."""
+
+    adapters: int = 0
+    checkpoints: int = 0
+    pictures: int = 0
+    records: int = 0  # metrics.jsonl, trial.json, config.yaml, README.md
+    caches: int = 0
+    unknown: int = 0
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return self.adapters + self.checkpoints + self.pictures + self.records + self.caches
+
+
+Saved = dict[int, bool]
+"""Checkpoints that a trial's folder gets: by step, whether the text side still trained."""
+
+
+def disk_use(
+    families: Iterable[Family], requests: Mapping[str, TrialRequest], store: Store
+) -> DiskUse:
+    """What training these families will leave on disk, beside what is there."""
+    use = DiskUse()
+    for family in families:
+        for trial, saved in _checkpoints(family, requests).items():
+            _add_trial(use, requests[trial], saved)
+    trials = {trial for family in families for trial in family.trials}
+    use.caches = _caches([requests[trial] for trial in trials], store)
+    return use
+
+
+def validation_pictures(settings: Settings) -> int:
+    """Pictures of one evaluation."""
+    return len(settings.evaluate.prompts) * settings.evaluate.images_per_prompt
+
+
+def evaluations(settings: Settings, steps: int) -> int:
+    """How often a trial is measured, the last step included."""
+    every = settings.evaluate.every
+    return 1 + ((steps - 1) // every if every else 0)
+
+
+def _checkpoints(family: Family, requests: Mapping[str, TrialRequest]) -> dict[str, Saved]:
+    found: dict[str, Saved] = {trial: {} for trial in family.trials}
+    children = [0] * len(family.segments)
+    for segment in family.segments:
+        if segment.parent is not None:
+            children[segment.parent] += 1
+    for index, segment in enumerate(family.segments):
+        # The last trial that passes saves for all of them.
+        owner = family.trials[segment.trials[-1]]
+        every = requests[owner].settings.train.checkpoint_every
+        first = segment.start + every - segment.start % every if every else 0
+        for step in range(first, segment.stop + 1, every) if every else ():
+            found[owner][step] = segment.text_trains
+        if children[index] > 1 and not segment.ends:
+            found[owner][segment.stop] = segment.text_trains
+        for position in segment.ends:
+            found[family.trials[position]][segment.stop] = segment.text_trains
+    return found
+
+
+def _add_trial(use: DiskUse, request: TrialRequest, saved: Saved) -> None:
+    settings, size = request.settings, footprint.trained(request.settings)
+    use.records += footprint.SMALL_FILES + footprint.ROW * request.max_train_steps
+    count = evaluations(settings, request.max_train_steps) * validation_pictures(settings)
+    use.pictures += count * footprint.picture_bytes(settings)
+    if size is None:
+        use.unknown += 1
+        return
+    use.adapters += footprint.export_bytes(settings, size)
+    for step in sorted(saved)[-settings.train.checkpoints_kept :]:
+        trains = saved[step]
+        use.checkpoints += footprint.checkpoint_bytes(settings, size, text_trains=trains)
+
+
+def _caches(requests: Sequence[TrialRequest], store: Store) -> int:
+    """Latents, captions and class pictures that are not there yet, by their number."""
+    latents = texts = pictures = 0
+    example: TrialRequest | None = None
+    for request in different_preparations(requests):
+        example = request
+        latents += latent_count(request)
+        if request.settings.te_mode.name == "frozen":
+            texts += caption_count(request)
+        if isinstance(request.settings.prior, PriorGenerated):
+            pictures += num_class_pictures(request)
+    base = base_shapes(example.settings.model) if example is not None else None
+    if example is None or base is None:
+        return 0
+    settings = example.settings
+    new = max(0, latents - cached(store, "latents")) * footprint.latent_bytes(settings, base)
+    new += max(0, texts - cached(store, "text")) * footprint.text_bytes(settings, base)
+    drawn = max(0, pictures - cached(store, "class_images", "png"))
+    return new + drawn * footprint.picture_bytes(settings)
+
+
+def cached(store: Store, kind: str, ending: str = "safetensors") -> int:
+    """Entries of one kind in the cache."""
+    return sum(1 for _ in (store.cache / kind).glob(f"**/*.{ending}"))
+
+
+def latent_count(request: TrialRequest) -> int:
+    """Different latents of a request: of the items, the class, and the measures."""
+    examples, settings = request.examples, request.settings
+    repeats = settings.dataset.repeats
+    items = sum(1 if _has_one_view(each, settings) else repeats for each in examples.train)
+    measured = 0
+    if settings.evaluate.loss_timesteps:
+        fit = sum(not _has_one_view(each, settings) for each in loss_pictures(request))
+        measured = len(examples.heldout) + fit
+    return items + num_class_pictures(request) + measured
+
+
+def _has_one_view(example: Example, settings: Settings) -> bool:
+    """Whether every repeat of a picture, and its measure, is the same square."""
+    data, (height, width) = settings.dataset, example.size_HW
+    return not data.flip and (height == width or data.crop is Crop.center)
+
+
+def loss_pictures(request: TrialRequest) -> tuple[Example, ...]:
+    """As many training pictures as fit_loss is measured on: the number held out, or 6."""
+    return request.examples.train[: len(request.examples.heldout) or 6]
+
+
+def different_preparations(requests: Iterable[TrialRequest]) -> list[TrialRequest]:
+    """One request for each set of latents."""
+    found: dict[object, TrialRequest] = {}
+    for request in requests:
+        settings = request.settings
+        one_view = all(_has_one_view(each, settings) for each in request.examples.train)
+        repeats, seed = (1, 0) if one_view else (settings.dataset.repeats, settings.seed)
+        data = replace(settings.dataset, repeats=repeats, abstractions=(), instance_prompt=None)
+        prior = settings.prior.name, num_class_pictures(request)
+        found.setdefault((request.base_hash, settings.model, data, prior, seed), request)
+    return list(found.values())
