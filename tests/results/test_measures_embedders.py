@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 from transformers import (
     AutoImageProcessor,
     BitImageProcessorPil,
@@ -23,12 +24,18 @@ from transformers import (
     Dinov2Model,
 )
 
+import lora_sweep
 from lora_sweep.config import problems
 from lora_sweep.config.settings import Embedder, Evaluate, Model, Settings
+from lora_sweep.data.images import read_picture
 from lora_sweep.errors import ModelError
 from lora_sweep.nano import WEIGHTS
 from lora_sweep.results.embedders import places
-from lora_sweep.results.embedders.interface import open_embedder, open_text_embedder
+from lora_sweep.results.embedders.interface import (
+    PictureEmbedder,
+    open_embedder,
+    open_text_embedder,
+)
 from lora_sweep.results.embedders.places import (
     HUB_CLIP,
     HUB_DINOV2,
@@ -38,15 +45,23 @@ from lora_sweep.results.embedders.places import (
     text_source,
     unavailable,
 )
+from lora_sweep.results.measure.similarity import subject
 
 NANO = Source(Embedder.clip, "nano")
 NETWORK = importlib.util.find_spec("efficientnet_lite_pytorch")
+PACKAGED = Path(lora_sweep.__file__).parent / "data" / "packaged"
 DLIB = importlib.util.find_spec("dlib")
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
     levels = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(levels).resize(size, Image.Resampling.BICUBIC)
+
+
+def packaged(embedder: PictureEmbedder, name: str, part: str, count: int | None = None) -> Tensor:
+    """Embeddings of the first `count` pictures that come with the package."""
+    paths = sorted((PACKAGED / name / part).iterdir())[:count]
+    return embedder.images([read_picture(path) for path in paths])
 
 
 @pytest.fixture(autouse=True)
@@ -236,7 +251,26 @@ def test_efficientnet_sees_a_crop_as_the_same_and_another_picture_as_another() -
     assert float(found[0] @ found[1]) > float(found[0] @ found[2]) + 0.05
 
 
+@pytest.mark.skipif(NETWORK is None, reason="needs lora_sweep[efficientnet]")
+@pytest.mark.parametrize("name", ["huggy", "y2k", "face"])
+def test_efficientnet_finds_new_pictures_of_a_subject_closer_than_all_else(name: str) -> None:
+    embedder = open_embedder(Source(Embedder.efficientnet))
+    known = packaged(embedder, name, "train", 4)
+    kept_back = packaged(embedder, name, "heldout", 3)
+    others = [packaged(embedder, other, "train", 4) for other in {"huggy", "y2k", "face"} - {name}]
+    assert all(subject(kept_back, known) > subject(each, known) + 0.1 for each in others)
+
+
 @pytest.mark.skipif(DLIB is None, reason="needs lora_sweep[face]")
 def test_a_picture_without_a_face_is_zero() -> None:
     embedder = open_embedder(Source(Embedder.face))
     assert not embedder.images([picture(0, (200, 150))]).any()
+
+
+@pytest.mark.skipif(DLIB is None, reason="needs lora_sweep[face]")
+def test_a_face_is_known_again_among_other_people() -> None:
+    embedder = open_embedder(Source(Embedder.face))
+    known, kept_back = (packaged(embedder, "face", part) for part in ("train", "heldout"))
+    others = packaged(embedder, "face_class", "train")
+    assert known.any(dim=1).all() and others.any(dim=1).all(), "every picture shows a face"
+    assert (kept_back @ known.T).mean(dim=1).min() > (others @ known.T).mean(dim=1).max()
