@@ -52,9 +52,8 @@ def _place_hash(place: str, revision: str | None, memory: Path | None) -> str:
 
 def _hub_commit(name: str, revision: str | None) -> str:
     """The commit that a hub name stands for, by the local cache first and the network second."""
-    from httpx import HTTPError
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
     try:
         for file in ("model_index.json", "config.json"):

@@ -118,9 +118,8 @@ def _folder_problem(folder: Path, model_type: str) -> str | None:
 
 
 def _hub_problem(name: str) -> str | None:
-    from httpx import HTTPError
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
     weights = ("model.safetensors", "model.safetensors.index.json")
     try:
