@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from lora_sweep.data.cache import Cache
+from lora_sweep.data.cache import Cache, Json
 from lora_sweep.data.captions import replace_abstractions
 from lora_sweep.model.base import Base
 from lora_sweep.model.text import TextEmbedding, encode_captions, encode_ids, tokenise
@@ -39,34 +40,48 @@ class Conditioner:
         return encoded.rows(inverse_B.to(self.base.device))
 
     @torch.no_grad()
-    def fix(self, cache: Cache | None = None, identity: str | None = None) -> None:
+    def fix(
+        self, cache: Cache | None = None, identity: str | None = None, trained: str | None = None
+    ) -> None:
         """Encode every caption once; from now on they are looked up.
 
-        With a cache and an identity (of base, clip_skip and pooling: only for encoders that nothing
-        has trained), embeddings are shared with other trials.
+        With a cache and an identity (of base, clip_skip and pooling) they are kept for other
+        trials: caption by caption for encoders that nothing has trained, which other pictures may
+        want too; all together for those trained to a state, whose digest is `trained`.
         """
+        one = partial(self._kept, cache, identity)
         with self.base.at_hand(*self.base.text_encoders):
-            embedded = [self._encode(caption, cache, identity) for caption in self.unique]
+            if trained is None:
+                embedded = [one({"caption": each}, [each]) for each in self.unique]
+            else:
+                embedded = [one({"captions": self.unique, "trained": trained}, self.unique)]
         self.fixed = TextEmbedding(
             torch.cat([each.prompt_BLD for each in embedded]),
             torch.cat([each.pooled_BP for each in embedded]),
         )
 
-    def _encode(self, caption: str, cache: Cache | None, identity: str | None) -> TextEmbedding:
-        # One caption at a time, so that an embedding does not depend on the others.
+    def _kept(
+        self,
+        cache: Cache | None,
+        identity: str | None,
+        key: Mapping[str, Json],
+        captions: Sequence[str],
+    ) -> TextEmbedding:
+        """Embeddings of some captions, from the cache where they are there."""
+
         def encode() -> dict[str, Tensor]:
-            encoded = encode_captions(self.base, [caption])
-            return {"prompt": encoded.prompt_BLD, "pooled": encoded.pooled_BP}
+            # One caption at a time, so that an embedding does not depend on the others.
+            encoded = [encode_captions(self.base, [caption]) for caption in captions]
+            return {
+                "prompt": torch.cat([each.prompt_BLD for each in encoded]),
+                "pooled": torch.cat([each.pooled_BP for each in encoded]),
+            }
 
         if cache is None or identity is None:
             tensors = encode()
         else:
-            key = {
-                "caption": caption,
-                "text": identity,
-                "device": self.base.device.type,
-                "dtype": str(self.base.dtype),
-            }
+            device, dtype = self.base.device.type, str(self.base.dtype)
+            key = {**key, "text": identity, "device": device, "dtype": dtype}
             tensors = cache.get_or_make("text", key, encode)
         device = self.base.device
         return TextEmbedding(tensors["prompt"].to(device), tensors["pooled"].to(device))

@@ -4,11 +4,13 @@ saving, undoing it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -49,9 +51,8 @@ class Trial:
     lr_factor: Callable[[int], float]
     alphas_cumprod: Tensor
     loss_scale: LossScale
-    text_identity: (
-        tuple[Cache, str] | None
-    )  # set when embeddings of the untouched encoders may be shared
+    text: dict[str, nn.Parameter]  # of the text side, by name, whether or not they train
+    text_identity: tuple[Cache, str] | None  # where embeddings are shared, and of which base
     undo: list[Callable[[], None]] = field(default_factory=list)
     step: int = 0  # optimizer steps done
     text_frozen: bool = False
@@ -73,8 +74,17 @@ class Trial:
             encoder.eval()
         self.text_frozen = True
         cache, identity = self.text_identity or (None, None)
-        self.conditioner.fix(cache, identity)
+        self.conditioner.fix(cache, identity, self._text_state() if cache and self.text else None)
         self.base.park(*self.base.text_encoders)
+
+    def _text_state(self) -> str:
+        """SHA-256 of all that an embedding depends on beside the base."""
+        digest = hashlib.sha256(repr((self.settings.te_mode.name, self.settings.lora)).encode())
+        for name, parameter in self.text.items():
+            values = parameter.detach().cpu().contiguous().view(-1)
+            digest.update(f"{name} {values.dtype} {list(parameter.shape)}".encode())
+            digest.update(values.view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that later steps depend on, as tensors and JSON values."""
@@ -149,7 +159,8 @@ def build_trial(
             lr_factor=lr_factor(settings.schedule, max_train_steps),
             alphas_cumprod=base.alphas_cumprod(),
             loss_scale=LossScale(base.dtype),
-            text_identity=None if text or tokens else text_identity,
+            text=text,
+            text_identity=text_identity,
             undo=undo,
         )
         _check_something_trains(trial)

@@ -107,3 +107,25 @@ def test_embeddings_of_untouched_encoders_are_shared_between_trials(
         Conditioner(other_precision, CAPTIONS, {}).fix(cache, "this base")
         assert len(rows) == 6 * 3
     assert torch.equal(second([0, 1]).prompt_BLD, plain([3, 2]).prompt_BLD)
+
+
+def test_embeddings_of_a_trained_text_side_are_kept_together_and_for_that_state_alone(
+    base: Base, tokens: NewTokens, tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path)
+
+    def fixed(state: str) -> Conditioner:
+        conditioner = Conditioner(base, CAPTIONS, tokens.replacements)
+        conditioner.fix(cache, "this base", state)
+        return conditioner
+
+    with counted(base) as rows:
+        first = fixed("a state")
+        assert rows == [1] * 2 * 3, "three different captions, two encoders, one by one"
+        second = fixed("a state")
+        assert len(rows) == 2 * 3
+        fixed("another state")
+        assert len(rows) == 4 * 3
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+    assert torch.equal(first([3, 0]).prompt_BLD, second([3, 0]).prompt_BLD)
+    assert torch.equal(first([3, 0]).pooled_BP, second([3, 0]).pooled_BP)

@@ -106,16 +106,30 @@ def test_text_lora_behind_the_layer_that_is_read_is_no_parameter(
         base.clip_skip = own
 
 
-def test_only_untouched_encoders_share_embeddings_with_other_trials(
+def test_embeddings_are_kept_for_whoever_has_the_same_text_side_and_for_nobody_else(
     base: Base, tmp_path: Path
 ) -> None:
     cache = Cache(tmp_path)
-    for mode, te_mode in te_modes(0.5).items():
-        trial = build_trial(base, some_settings(te_mode), some_items(6), None, 2, (cache, "x"))
-        run(trial, 2)
-        trial.close()
-        entries = len(list(tmp_path.rglob("*.safetensors")))
-        assert entries == 6, mode  # "frozen" comes first and writes them; no other adds to them
+    entries = found = 0
+    # Untouched encoders: an entry for each of 6 captions. Trained ones: one for all, of their own.
+    for mode, more in {"frozen": 6, "lora": 1, "full": 1, "pivotal": 1}.items():
+        fixed: list[Tensor] = []
+        for kept in ((cache, "x"), (cache, "x"), None):
+            settings = some_settings(te_modes(0.5)[mode])
+            trial = build_trial(base, settings, some_items(6), None, 2, kept)
+            run(trial, 2)
+            assert trial.conditioner.fixed is not None
+            fixed.append(trial.conditioner.fixed.prompt_BLD)
+            trial.close()
+            found = len(list(tmp_path.rglob("*.safetensors")))
+            assert found == entries + more, mode
+        entries = found
+        assert torch.equal(fixed[0], fixed[1]) and torch.equal(fixed[0], fixed[2]), mode
+    other = replace(some_settings(te_modes(0.5)["pivotal"]), seed=1)
+    trial = build_trial(base, other, some_items(6), None, 2, (cache, "x"))
+    run(trial, 2)
+    trial.close()
+    assert len(list(tmp_path.rglob("*.safetensors"))) == entries + 1
 
 
 def test_several_abstractions_each_become_tokens_of_their_own(base: Base) -> None:
