@@ -84,7 +84,8 @@ def _model(s: Settings) -> Iterator[str]:
 def _prompts(s: Settings) -> Iterator[str]:
     words = (*s.dataset.abstractions, SUBJECT)
     for prompt in s.evaluate.prompts:
-        if not any(word in prompt for word in words):
+        # Without abstractions nobody has said what the subject is called.
+        if s.dataset.abstractions and not any(word in prompt for word in words):
             yield (
                 f"evaluate.prompts: {prompt!r} contains neither {SUBJECT} nor one of "
                 f"dataset.abstractions={show(s.dataset.abstractions)}; it will not show the subject"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lora_sweep.errors import LoraSweepError, SettingsError
-from lora_sweep.translate.diffusers import FOOTER, translate_command
-from lora_sweep.translate.kohya import translate_file
+from lora_sweep.translate.diffusers.translation import FOOTER, translate_command
+from lora_sweep.translate.kohya.translation import translate_file
 from lora_sweep.translate.result import Note, Translation, command, notes_text
 
 USAGE = """\

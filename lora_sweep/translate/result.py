@@ -45,6 +45,7 @@ SECTIONS = (
 """The order in which a command names its settings."""
 
 SHORT = {"lora.rank": "rank"}
+SNR_CHOICES = {1.0: "gamma1", 5.0: "gamma5", None: "none"}
 
 
 class Note(Enum):

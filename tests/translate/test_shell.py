@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_sweep.translate.shell import read_text
+from lora_sweep.translate.diffusers.shell import read_text
 
 
 def words(text: str, **environment: str) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lora_sweep.errors import SettingsError
-from lora_sweep.translate.arguments import Given, read_arguments
-from lora_sweep.translate.command import Call, read_call
-from lora_sweep.translate.diffusers_base import base_and_data, text_side_and_adapter
-from lora_sweep.translate.diffusers_checks import refused_by_script
-from lora_sweep.translate.diffusers_notes import add_notes
-from lora_sweep.translate.diffusers_run import validation_and_output
-from lora_sweep.translate.diffusers_training import Geometry, training
+from lora_sweep.translate.diffusers.arguments import Given, read_arguments
+from lora_sweep.translate.diffusers.base import base_and_data, text_side_and_adapter
+from lora_sweep.translate.diffusers.call import Call, read_call
+from lora_sweep.translate.diffusers.checks import refused_by_script
+from lora_sweep.translate.diffusers.notes import add_notes
+from lora_sweep.translate.diffusers.run import validation_and_output
+from lora_sweep.translate.diffusers.training import Geometry, training
 from lora_sweep.translate.result import Note, Translation, settled
 
 FOOTER = "Numbers in brackets are entries of docs/semantics.md."

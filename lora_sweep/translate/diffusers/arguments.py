@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from lora_sweep.translate.flags import FLAGS, Flag, convert
+from lora_sweep.translate.diffusers.flags import FLAGS, Flag, convert
 
 NOT_A_FLAG = re.compile(r"-\d+|-\d*\.\d+")
 """argparse takes negative numbers for values."""
@@ -113,7 +113,7 @@ def _take(flag: Flag, text: str | None, given: Given) -> None:
     elif text is None:
         given.problems.append(f"{where}: its value is missing")
         return
-    elif text == NONE and flag.kind in ("whole", "number") and flag.name == "text_encoder_lr":
+    elif text == NONE and flag.name == "text_encoder_lr":
         # the post advises it; argparse refuses it
         value = None
     else:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from lora_sweep.translate.arguments import Given
-from lora_sweep.translate.result import Note, Translation
+from lora_sweep.translate.diffusers.arguments import Given
+from lora_sweep.translate.result import SNR_CHOICES, Note, Translation
 from lora_sweep.translate.words import number
 
 OPTIMIZERS = ("adamw", "prodigy")
-SCHEDULES = (
-    "constant",
-    "constant_with_warmup",
-    "cosine",
-    "cosine_with_restarts",
-    "linear",
-    "polynomial",
-)
-SNR_CHOICES = {1.0: "gamma1", 5.0: "gamma5", None: "none"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ def _optimizer(g: Given, geometry: Geometry, to: Translation) -> None:
     to.choose("optimizer", "adamw8bit" if name == "adamw" and g["use_8bit_adam"] else name)
     rate = g["learning_rate"]
     if g["scale_lr"]:
-        rate *= geometry.batch
+        rate = float(f"{rate * geometry.batch:.12g}")  # 1e-5 times 6 is 6e-5
         to.note(
             Note.said,
             f"--scale_lr: optimizer.lr is {number(g['learning_rate'])} times {geometry.batch}, the "
@@ -122,10 +114,6 @@ def _optimizer(g: Given, geometry: Geometry, to: Translation) -> None:
 
 def _schedule(g: Given, to: Translation) -> None:
     name = g["lr_scheduler"]
-    if name not in SCHEDULES:
-        allowed = ", ".join(SCHEDULES)
-        to.note(Note.missing, f"--lr_scheduler={name}: there are {allowed}; constant is taken")
-        name = "constant"
     to.choose("schedule", name)
     if name != "constant":
         to.set("schedule.warmup_steps", g["lr_warmup_steps"])
@@ -138,8 +126,6 @@ def _schedule(g: Given, to: Translation) -> None:
 def _prior(g: Given, to: Translation) -> None:
     if not g["with_prior_preservation"]:
         return
-    from pathlib import Path
-
     folder = Path(g["class_data_dir"]).expanduser()
     real = folder.is_dir() and any(folder.iterdir())
     to.choose("prior", "real" if real else "generated")

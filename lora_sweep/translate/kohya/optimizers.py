@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lora_sweep.errors import SettingsError
-from lora_sweep.translate.kohya_given import Keys
+from lora_sweep.translate.kohya.given import Keys
 from lora_sweep.translate.result import Note, Translation
 
 OPTIMIZERS = {

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lora_sweep.translate.diffusers_training import SCHEDULES, SNR_CHOICES
-from lora_sweep.translate.kohya_given import Keys
-from lora_sweep.translate.kohya_optimizers import optimizer
-from lora_sweep.translate.result import Note, Translation
+from lora_sweep.config.ranges import SCHEDULES
+from lora_sweep.translate.kohya.given import Keys
+from lora_sweep.translate.kohya.optimizers import optimizer
+from lora_sweep.translate.result import SNR_CHOICES, Note, Translation
 
 # What networks.lora puts LoRA on: every linear layer of Transformer2DModel, CLIPAttention, CLIPMLP.
 UNET_LAYERS = [
@@ -55,8 +55,8 @@ class Geometry:
 def adapter(keys: Keys, to: Translation) -> None:
     """Set lora and te_mode."""
     to.set("lora.rank", keys["network_dim"])
-    alpha = float(keys["network_alpha"])
-    to.set("lora.alpha", None if alpha == keys["network_dim"] else alpha)
+    alpha = float(keys["network_alpha"])  # 0 means the rank, in sd-scripts too
+    to.set("lora.alpha", None if alpha in (0, keys["network_dim"]) else alpha)
     to.set("lora.dropout", float(keys["network_dropout"] or 0.0))
     if keys["network_dropout"]:
         to.note(Note.differs, "Dropout is on a layer's input; sd-scripts' is on what A gives.")
@@ -183,7 +183,7 @@ def _schedule(keys: Keys, to: Translation) -> None:
 def _warmup_steps(keys: Keys, to: Translation) -> int | None:
     warmup = keys["lr_warmup_steps"]
     share = keys["warmup_ratio"] if keys.has("warmup_ratio") else None
-    if isinstance(warmup, float) and not warmup.is_integer():
+    if isinstance(warmup, float) and 0 < warmup <= 1:
         share = warmup
     if share is None:
         return int(warmup)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from lora_sweep.translate.arguments import Given
+from lora_sweep.config.ranges import SCHEDULES
+from lora_sweep.translate.diffusers.arguments import Given
 
 
 def refused_by_script(g: Given) -> Iterator[str]:
@@ -23,6 +25,10 @@ def refused_by_script(g: Given) -> Iterator[str]:
         yield "--hub_token: the script refuses it with --report_to=wandb; log in with hf auth login"
     if g["do_edm_style_training"] and g["snr_gamma"] is not None:
         yield "--snr_gamma: the script refuses it with --do_edm_style_training"
+    if (name := g["lr_scheduler"]) not in SCHEDULES:
+        close = get_close_matches(name, SCHEDULES, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        yield f"--lr_scheduler={name}: must be one of {', '.join(SCHEDULES)}{meant}"
     at_least_1 = ("repeats", "train_batch_size", "gradient_accumulation_steps", "rank")
     for name in at_least_1:
         if g[name] < 1:

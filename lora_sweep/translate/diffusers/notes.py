@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lora_sweep.translate.arguments import NONE, Given
-from lora_sweep.translate.diffusers_conditions import (
+from lora_sweep.translate.diffusers.arguments import NONE, Given
+from lora_sweep.translate.diffusers.conditions import (
     Condition,
     always,
     has_prior,
@@ -17,8 +17,8 @@ from lora_sweep.translate.diffusers_conditions import (
     trains_tokens,
     validates,
 )
-from lora_sweep.translate.diffusers_idle import idle_flags
-from lora_sweep.translate.diffusers_training import Geometry, text_side_trains
+from lora_sweep.translate.diffusers.idle import idle_flags
+from lora_sweep.translate.diffusers.training import Geometry, text_side_trains
 from lora_sweep.translate.result import Note, Translation
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lora_sweep.translate.arguments import Given
-from lora_sweep.translate.diffusers_conditions import (
+from lora_sweep.translate.diffusers.arguments import Given
+from lora_sweep.translate.diffusers.conditions import (
     Condition,
     always,
     has_prior,

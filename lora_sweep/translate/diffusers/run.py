@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from lora_sweep.config.ranges import FILE_NAME, is_taken_name
-from lora_sweep.translate.arguments import Given
-from lora_sweep.translate.diffusers_training import Geometry
+from lora_sweep.translate.diffusers.arguments import Given
+from lora_sweep.translate.diffusers.training import Geometry
 from lora_sweep.translate.result import Note, Translation
 
 
@@ -28,6 +28,7 @@ def _validation(g: Given, geometry: Geometry, to: Translation) -> None:
         return
     to.set("evaluate.prompts", [g["validation_prompt"]])
     to.set("evaluate.images_per_prompt", g["num_validation_images"])
+    to.set("evaluate.sample_steps", 25)  # as of the script's last pictures
     each, epochs = geometry.steps_per_epoch, g["validation_epochs"]
     if each is None:
         if g.has("validation_epochs"):
@@ -63,9 +64,6 @@ MISSING = {
     "enable_xformers_memory_efficient_attention": "torch's own attention is as fast",
     "dataloader_num_workers": "pictures are encoded once, before training; nothing is loaded",
     "do_edm_style_training": "EDM-style training is left out, so this trial is not the same",
-    "push_to_hub": "upload the trial's folder afterwards; its model card is in it",
-    "hub_token": "not needed, and not repeated here",
-    "hub_model_id": "as --push_to_hub",
     "logging_dir": "metrics lie beside the trial's weights, in metrics.jsonl",
 }
 """Flags that set nothing here, with the reason."""
@@ -82,6 +80,18 @@ def _without_counterpart(g: Given, to: Translation) -> None:
         )
     elif g["report_to"] == "tensorboard" and g.has("report_to"):
         to.note(Note.missing, "--report_to=tensorboard: metrics.jsonl is always there")
+    if g["push_to_hub"]:
+        repo = g["hub_model_id"] or "owner/name"
+        to.note(
+            Note.said,
+            f"--push_to_hub: when the trial is done, python -m lora_sweep.results.push <its id> "
+            f"--repo {repo}",
+        )
+        if g.has("hub_token"):
+            to.note(
+                Note.said,
+                "--hub_token: is not repeated here; log in with hf auth login, or set HF_TOKEN",
+            )
     if g.has("cache_latents"):
         to.note(Note.said, "--cache_latents: latents are always cached here")
     if g.has("resume_from_checkpoint"):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lora_sweep.errors import SettingsError
-from lora_sweep.translate.kohya_given import Keys, read_keys
+from lora_sweep.translate.kohya.given import Keys, read_keys
 from lora_sweep.translate.result import Note, Translation
 
 INTERPOLATIONS = {
@@ -59,11 +59,13 @@ def pictures(keys: Keys, subset: Keys, subsets: Sequence[Keys], to: Translation)
     to.set("dataset.holdout", 0)
     to.set("dataset.crop", "random" if subset["random_crop"] else "center")
     to.set("dataset.flip", subset["flip_aug"])
-    if subset["caption_extension"] != ".txt":
+    to.set("dataset.abstractions", [])
+    extension = subset["caption_extension"]
+    if extension != ".txt" and _may_have(Path(subset["image_dir"]).expanduser(), extension):
         to.note(
             Note.settle,
-            f"caption_extension={subset['caption_extension']}: captions are read from .txt files "
-            "or metadata.jsonl; rename them",
+            f"caption_extension={extension}: captions are read from .txt files or metadata.jsonl; "
+            "rename them",
         )
     interpolation = subset["resize_interpolation"]
     if interpolation in INTERPOLATIONS:
@@ -87,6 +89,11 @@ def pictures(keys: Keys, subset: Keys, subsets: Sequence[Keys], to: Translation)
         "what it is, for measures and the card",
     )
     _regularization(keys, subsets, to)
+
+
+def _may_have(folder: Path, extension: str) -> bool:
+    """Whether a folder has files that end so, or cannot be seen from here."""
+    return not folder.is_dir() or any(folder.glob(f"*{extension}"))
 
 
 def _base(keys: Keys, subset: Keys, to: Translation) -> None:

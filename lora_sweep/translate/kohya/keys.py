@@ -92,8 +92,9 @@ _STATE = "a checkpoint always holds all that resuming needs; the newest two are 
 _MEMORY = "how memory is saved does not change the result"
 _ONE = "one process trains a trial"
 _VALIDATION = "val_loss is measured at the end, at fixed noise levels"
-_SAMPLER = "pictures are drawn with Euler in 25 steps"
+_SAMPLER = "pictures are drawn with Euler (evaluate.sample_steps)"
 _HUBER = "for loss_type=huber and smooth_l1"
+_RECTIFIED = "for Stable Diffusion 3 and Flux"
 _LABEL = "for the program that wrote the file"
 
 NEUTRAL: dict[str, str] = {
@@ -120,11 +121,16 @@ NEUTRAL: dict[str, str] = {
     ),
     **dict.fromkeys(("ddp_timeout", "ddp_gradient_as_bucket_view", "ddp_static_graph"), _ONE),
     **dict.fromkeys(("deepspeed", "zero_stage", "multi_gpu", "num_processes"), _ONE),
+    **dict.fromkeys(("zero3_init_flag", "zero3_save_16bit_model"), _ONE),
+    **dict.fromkeys(("fp16_master_weights_and_gradients", "offload_param_device"), _ONE),
+    **dict.fromkeys(("offload_optimizer_device", "offload_optimizer_nvme_path"), _ONE),
+    "offload_param_nvme_path": _ONE,
     **dict.fromkeys(("validation_seed", "validate_every_n_steps"), _VALIDATION),
     **dict.fromkeys(("validate_every_n_epochs", "max_validation_steps"), _VALIDATION),
     **dict.fromkeys(("sample_sampler", "sample_at_first"), _SAMPLER),
     **dict.fromkeys(("huber_c", "huber_scale", "huber_schedule"), _HUBER),
     **dict.fromkeys(("name", "train_mode", "epoch", "noise_offset_type"), _LABEL),
+    **dict.fromkeys(("weighting_scheme", "logit_mean", "logit_std", "mode_scale"), _RECTIFIED),
     "multires_noise_discount": "for multires_noise_iterations",
     "no_half_vae": "the VAE is in fp32 already (model.vae_precision)",
     "tokenizer_cache_dir": "downloads go where HF_HOME says",

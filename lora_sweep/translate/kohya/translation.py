@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lora_sweep.errors import SettingsError
-from lora_sweep.translate.kohya_data import only_subset, pictures
-from lora_sweep.translate.kohya_given import Keys, read_keys, shown
-from lora_sweep.translate.kohya_keys import MISSING, NEUTRAL
-from lora_sweep.translate.kohya_run import output, samples
-from lora_sweep.translate.kohya_toml import Config, read_config
-from lora_sweep.translate.kohya_training import Geometry, adapter, training
+from lora_sweep.translate.kohya.data import only_subset, pictures
+from lora_sweep.translate.kohya.given import Keys, read_keys, shown
+from lora_sweep.translate.kohya.keys import MISSING, NEUTRAL
+from lora_sweep.translate.kohya.run import output, samples
+from lora_sweep.translate.kohya.toml import Config, read_config
+from lora_sweep.translate.kohya.training import Geometry, adapter, training
 from lora_sweep.translate.result import Note, Translation, settled
 
 OTHER_NETWORKS = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from lora_sweep.errors import SettingsError
-from lora_sweep.translate.flags import SCRIPT
-from lora_sweep.translate.shell import read_text
+from lora_sweep.translate.diffusers.flags import SCRIPT
+from lora_sweep.translate.diffusers.shell import read_text
 
 OTHER_SCRIPTS = {
     "train_dreambooth_lora_sdxl.py": "diffusers' plain SDXL DreamBooth LoRA script",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from lora_sweep.translate.kohya_keys import KINDS, KNOWN, SECRET
+from lora_sweep.translate.kohya.keys import KINDS, KNOWN, SECRET
 
 WORDS = {
     "text": "text",

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from lora_sweep.config.ranges import FILE_NAME, is_taken_name
-from lora_sweep.translate.kohya_given import Keys
-from lora_sweep.translate.kohya_training import Geometry
+from lora_sweep.translate.kohya.given import Keys
+from lora_sweep.translate.kohya.training import Geometry
 from lora_sweep.translate.result import Note, Translation
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lora_sweep.translate.arguments import Given
+from lora_sweep.translate.diffusers.arguments import Given
 from lora_sweep.translate.result import Note, Translation
 
 PRECISIONS = {"no": "fp32", "fp32": "fp32", "fp16": "fp16", "bf16": "bf16"}
 INTERPOLATIONS = ("lanczos", "bicubic", "bilinear")
+USUAL_WORDS = ("TOK", "sks", "ohwx")
+"""What examples and guides call the subject."""
 B_LORA = ["up_blocks.0.attentions.0", "up_blocks.0.attentions.1"]
 
 
@@ -79,8 +81,21 @@ def _captions(g: Given, to: Translation) -> None:
     column = g["caption_column"] if g["dataset_name"] is not None else None
     to.set("dataset.caption_column", column)
     to.set("dataset.instance_prompt", g["instance_prompt"])
+    words = _abstractions(g)
+    to.set("dataset.abstractions", words)
+    if not words:
+        to.note(
+            Note.advice,
+            "dataset.abstractions=[…] names the word that stands for the subject in your captions; "
+            "measures and card use it",
+        )
+
+
+def _abstractions(g: Given) -> list[str]:
+    """The words that become new tokens; without new tokens, the usual ones in the prompt."""
     if g["train_text_encoder_ti"]:
-        to.set("dataset.abstractions", "".join(g["token_abstraction"].split()).split(","))
+        return "".join(g["token_abstraction"].split()).split(",")
+    return [word for word in USUAL_WORDS if re.search(rf"\b{word}\b", g["instance_prompt"])]
 
 
 def text_side_and_adapter(g: Given, to: Translation) -> None:

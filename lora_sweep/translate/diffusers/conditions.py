@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lora_sweep.translate.arguments import Given
-from lora_sweep.translate.diffusers_training import optimizer_name, text_side_trains
+from lora_sweep.translate.diffusers.arguments import Given
+from lora_sweep.translate.diffusers.training import optimizer_name, text_side_trains
 
 Condition = Callable[[Given], bool]
 

@@ -1,0 +1,1 @@
+"""Commands of diffusers' train_dreambooth_lora_sdxl_advanced.py."""
