@@ -83,7 +83,7 @@ class Trial:
         for name, parameter in self.text.items():
             values = parameter.detach().cpu().contiguous().view(-1)
             digest.update(f"{name} {values.dtype} {list(parameter.shape)}".encode())
-            digest.update(values.view(torch.uint8).numpy())
+            digest.update(values.view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
