@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,6 +44,7 @@ class BoardTrial:
     loss: Smoothed = field(default_factory=Smoothed)
     rate: float | None = None  # effective learning rate, the highest of its groups
     worker: int | None = None  # that is training it now
+    facts: Mapping[str, str] = field(default_factory=dict)  # more columns, by name
 
 
 class Listener(Protocol):
@@ -87,6 +88,8 @@ class Board:
         self.trials = {trial.id: trial for trial in trials}
         self.total_steps = total_steps
         self.shared_steps = shared_steps
+        self.expected = 0  # trials of a search, which come one by one
+        self.headline = ""  # a line for people, such as the best so far
         self.faults = 0  # trials that failed or diverged since the beginning
         self.on_fault: Callable[[], None] = lambda: None  # called after each of them
         self.listener: Listener | None = None
@@ -102,6 +105,11 @@ class Board:
         """Steps that lie behind: trained now, found on disk, or lost with a trial that failed."""
         at_hand = sum(family.position for family in self._families.values())
         return min(self.total_steps, self._done + at_hand)
+
+    @property
+    def num_trials(self) -> int:
+        """Trials that there are, and that will come."""
+        return max(len(self.trials), self.expected)
 
     @property
     def has_begun(self) -> bool:
@@ -128,6 +136,10 @@ class Board:
             return None
         pace = (self.clock() - family.entered_at) / family.trained
         return pace * (trial.total_steps - trial.step)
+
+    def add(self, trial: BoardTrial) -> None:
+        """Show one trial more."""
+        self.trials[trial.id] = trial
 
     def began(self, worker: int, steps: int) -> None:
         """A worker was given a family with so many steps to train."""

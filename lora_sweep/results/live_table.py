@@ -31,6 +31,7 @@ COLORS = {
     TrialState.done: "green",
     TrialState.failed: "red",
     TrialState.diverged: "yellow",
+    TrialState.pruned: "dim",
 }
 FIRST = (
     TrialState.running,
@@ -98,15 +99,19 @@ class LiveTable:
         """The table that fits, the bar of all steps, the notice."""
         board, size = self.board, self.console.size
         trials = list(board.trials.values())
-        notice, footing = self.notice(), self._footing()
-        below = sum(-(-len(line) // size.width) for line in (notice, footing))
+        notice, footing, headline = self.notice(), self._footing(), board.headline
+        below = sum(-(-len(line) // size.width) for line in (notice, footing, headline))
         room = max(FEWEST_ROWS, size.height - LINES_AROUND - below - len(self._bar.tasks))
         shown = trials if len(trials) <= room else self._foremost(trials, room)
         parts: list[RenderableType] = [self._table(shown, size.width)]
         if len(shown) < len(trials):
             parts.append(Text(f"and {_count_words(trials, shown)}", style="dim"))
-        self._bar.update(self._all, completed=board.position, facts=self._facts())
+        self._bar.update(
+            self._all, completed=board.position, total=board.total_steps, facts=self._facts()
+        )
         parts += [self._bar.get_renderable(), Text(footing)]
+        if headline:
+            parts.append(Text(headline, style="green"))
         if notice:
             parts.append(Text(notice, style="bold"))
         return Group(*parts)
@@ -125,12 +130,13 @@ class LiveTable:
     def _table(self, trials: list[BoardTrial], width: int) -> Table:
         with_loss, with_rate = width >= WIDTH_WITH_LOSS, width >= WIDTH_WITH_RATE
         numbers = [*(["loss"] if with_loss else []), *(["lr"] if with_rate else [])]
-        room = width - WIDTH_OF_NUMBERS - 10 * len(numbers)
+        more = list(dict.fromkeys(name for t in self.board.trials.values() for name in t.facts))
+        room = width - WIDTH_OF_NUMBERS - 10 * (len(numbers) + len(more))
         head, labels = _labels(list(self.board.trials.values()), room)
         table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column(Text(head), no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column("state", no_wrap=True)
-        for name in ("step", *numbers, "left"):
+        for name in ("step", *numbers, *more, "left"):
             table.add_column(name, no_wrap=True, justify="right")
         for trial in trials:
             left = self.board.seconds_left_of(trial)
@@ -138,6 +144,7 @@ class LiveTable:
                 f"{trial.step}/{trial.total_steps}",
                 *([_known(trial.loss.value, "{:.4f}")] if with_loss else []),
                 *([_known(trial.rate, "{:.2e}")] if with_rate else []),
+                *(trial.facts.get(name, "") for name in more),
                 "" if left is None else duration(left),
             ]
             state = Text(trial.state.value, style=COLORS.get(trial.state, ""))
@@ -150,7 +157,9 @@ class LiveTable:
 
     def _footing(self) -> str:
         board, counts = self.board, self.board.counts
-        facts = [f"{counts[TrialState.done]}/{len(board.trials)} done"]
+        facts = [f"{counts[TrialState.done]}/{board.num_trials} done"]
+        if pruned := counts[TrialState.pruned]:
+            facts.append(f"{pruned} pruned")
         if faulty := sum(counts[state] for state in FAULTY):
             facts.append(f"{faulty} failed")
         if board.shared_steps:

@@ -33,7 +33,7 @@ class View(Protocol):
 def view_of(board: Board, notice: Callable[[], str], console: Console | None = None) -> View:
     """What suits the board and the terminal; `notice` is a line to be shown, when there is one."""
     out = console or standard_console()
-    if len(board.trials) == 1:
+    if board.num_trials == 1:
         return TrialBar(board, out)
     return LiveTable(board, notice, out) if out.is_terminal else SweepLines(board)
 
@@ -115,7 +115,9 @@ class SweepLines:
     def line(self) -> str:
         """How it stands now."""
         board, counts = self.board, self.board.counts
-        facts = [f"{counts[TrialState.done]} of {len(board.trials)} trials done"]
+        facts = [f"{counts[TrialState.done]} of {board.num_trials} trials done"]
+        if pruned := counts[TrialState.pruned]:
+            facts.append(f"{pruned} pruned")
         if faulty := sum(counts[state] for state in FAULTY):
             facts.append(f"{faulty} failed")
         facts.append(f"step {board.position}/{board.total_steps}")
@@ -126,4 +128,6 @@ class SweepLines:
         left = board.seconds_left
         if left is not None:
             facts.append(f"{duration(left)} left")
+        if board.headline:
+            facts.append(board.headline)
         return "  ".join(facts)

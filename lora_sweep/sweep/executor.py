@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from lora_sweep.results.board import Board, Reporter
 from lora_sweep.results.lock import LockHeld
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.unit import Unit
+
+More = Callable[[Unit, Mapping[str, Exception]], Sequence[Unit]]
+"""Is told which unit has ended, and what stopped its trials; returns what is to be trained next."""
+
+
+def no_more(unit: Unit, faults: Mapping[str, Exception]) -> Sequence[Unit]:
+    """What a sweep has to add to its units, all of which are known from the beginning."""
+    return ()
 
 
 class Executor(Protocol):
@@ -20,11 +29,14 @@ class Executor(Protocol):
 
     faults: dict[str, Exception]  # what stopped trials, by trial
 
-    def run(self, units: Sequence[Unit], board: Board, interrupt: Interrupt) -> None:
+    def run(
+        self, units: Sequence[Unit], board: Board, interrupt: Interrupt, more: More = no_more
+    ) -> None:
         """Train all units, given with the most work first, and report to the board.
 
-        Units that another process of the results folder works on come last, and are waited for.
-        Raises KeyboardInterrupt, with every state saved, after `interrupt` was asked to stop.
+        more: called in this thread whenever a unit has ended; what it returns comes next. Units
+        that another process of the results folder works on come last, and are waited for. Raises
+        KeyboardInterrupt, with every state saved, after `interrupt` was asked to stop.
         """
         ...
 
@@ -36,19 +48,25 @@ class InProcess:
         self.alone = alone  # the one trial of the command: see Trainer
         self.faults: dict[str, Exception] = {}
 
-    def run(self, units: Sequence[Unit], board: Board, interrupt: Interrupt) -> None:
+    def run(
+        self, units: Sequence[Unit], board: Board, interrupt: Interrupt, more: More = no_more
+    ) -> None:
         """See Executor."""
         from lora_sweep.sweep.trainer import Trainer  # imports torch
 
         trainer, watch = Trainer(interrupt, alone=self.alone), Reporter(board)
-        held: list[Unit] = []
-        for blocking, some in ((False, units), (True, held)):
-            for unit in some:
-                interrupt.check()
-                board.began(watch.worker, unit.steps)
-                try:
-                    self.faults |= trainer.train(unit, watch, blocking=blocking)
-                    board.ended(watch.worker)
-                except LockHeld:
-                    board.ended(watch.worker, finished=False)
-                    held.append(unit)
+        todo = deque((unit, False) for unit in units)
+        held: deque[tuple[Unit, bool]] = deque()  # by other processes: last, and waited for
+        while waiting := todo or held:
+            unit, blocking = waiting.popleft()
+            interrupt.check()
+            board.began(watch.worker, unit.steps)
+            try:
+                faults = trainer.train(unit, watch, blocking=blocking)
+            except LockHeld:
+                board.ended(watch.worker, finished=False)
+                held.append((unit, True))
+                continue
+            self.faults |= faults
+            board.ended(watch.worker)
+            todo.extendleft((each, False) for each in reversed(more(unit, faults)))

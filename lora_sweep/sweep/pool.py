@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import queue
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lora_sweep.config.settings import Device, Settings
@@ -18,6 +18,7 @@ from lora_sweep.results.progress import say
 from lora_sweep.results.store import Store
 from lora_sweep.results.trial_record import TrialRecord, TrialState
 from lora_sweep.sweep.cost.machine import available_memory, visible_gpus
+from lora_sweep.sweep.executor import More, no_more
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.lookup import settled
 from lora_sweep.sweep.memory import gib, predicted_memory
@@ -57,11 +58,15 @@ class WorkerPool:
         self._held: deque[_Order] = deque()  # by other processes: last
         self._deaths: Counter[tuple[str, ...]] = Counter()  # by the trials of a unit
         self._told_to_stop = False
+        self._more: More = no_more
         self._slots: dict[int, int] = {}  # the place of each worker, which decides its GPU
         self._started = 0
 
-    def run(self, units: Sequence[Unit], board: Board, interrupt: Interrupt) -> None:
+    def run(
+        self, units: Sequence[Unit], board: Board, interrupt: Interrupt, more: More = no_more
+    ) -> None:
         """See Executor."""
+        self._more = more
         self._todo.extend(_Order(unit) for unit in units)
         try:
             with interrupt.after_the_step():
@@ -103,15 +108,24 @@ class WorkerPool:
                 board.ended(number, finished=False)
                 self._give(number, board)
             case "finished":
-                faults = values["faults"].items()
-                self.faults |= {trial: LoraSweepError(reason) for trial, reason in faults}
-                del self._orders[number]
+                reasons = values["faults"].items()
+                faults = {trial: LoraSweepError(reason) for trial, reason in reasons}
+                self.faults |= faults
+                unit = self._orders.pop(number).unit
                 board.ended(number)
+                self._next(unit, faults)
                 self._give(number, board)
+                self._fill()
             case "gone":
                 self._bury(number, board)
             case _:
                 raise AssertionError(report.event)
+
+    def _next(self, unit: Unit, faults: Mapping[str, Exception]) -> None:
+        """Take up what comes after a unit that has ended."""
+        if not self._told_to_stop:
+            new = self._more(unit, faults)
+            self._todo.extendleft(_Order(each) for each in reversed(new))
 
     def _give(self, number: int, board: Board) -> None:
         """Hand out what is next; a worker for which there is nothing is dismissed."""
@@ -155,6 +169,7 @@ class WorkerPool:
                 self._todo.appendleft(order)
             else:
                 self._give_up(unit, f"its worker died {deaths} times; the last time {how}", board)
+                self._next(unit, {t: self.faults[t] for t in unit.trials if t in self.faults})
         self._fill()
 
     def _give_up(self, unit: Unit, reason: str, board: Board) -> None:

@@ -47,6 +47,12 @@ class TrialRequest:
     class_examples: tuple[Example, ...]  # real class pictures; generated ones are drawn later
     base_hash: str
     max_train_steps: int
+    stop_step: int | None = None  # train no further for now; None: to the end
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it is left before its end, to be gone on with later."""
+        return self.stop_step is not None and self.stop_step < self.max_train_steps
 
     @property
     def name(self) -> str:

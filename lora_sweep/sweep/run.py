@@ -5,7 +5,7 @@ where the training is done by other processes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,8 @@ def run_requests(
     board = _board(by_id, states, labels, units, saved)
     faults: Mapping[str, Exception] = {}
     if units:
-        executor = _executor(units, workers, alone=len(by_id) == 1)
-        _execute(executor, units, board, max_failures)
+        executor = executor_of(units, workers, alone=len(by_id) == 1)
+        execute(lambda interrupt: executor.run(units, board, interrupt), board, max_failures)
         faults = executor.faults
     catch_up(requests, store, group, names)
     return [_result(store, request, faults.get(request.id)) for request in requests]
@@ -122,7 +122,8 @@ def _board(
     return Board(trials, sum(unit.steps for unit in units), saved)
 
 
-def _executor(units: Sequence[Unit], workers: int | None, *, alone: bool) -> Executor:
+def executor_of(units: Sequence[Unit], workers: int | None, *, alone: bool) -> Executor:
+    """Who trains the units, and no more than there are; workers: None is one per visible GPU."""
     gpus = gpus_for(units[0].requests[0].settings)
     count = min(len(units), workers if workers is not None else max(1, len(gpus)))
     if count <= 1:
@@ -130,17 +131,15 @@ def _executor(units: Sequence[Unit], workers: int | None, *, alone: bool) -> Exe
     return WorkerPool(count, gpus)
 
 
-def _execute(
-    executor: Executor, units: Sequence[Unit], board: Board, max_failures: int | None
-) -> None:
-    """Run, showing how it stands; raises KeyboardInterrupt if a user asked to stop."""
+def execute(work: Callable[[Interrupt], None], board: Board, max_failures: int | None) -> None:
+    """Work, showing how it stands; raises KeyboardInterrupt if a user asked to stop."""
     with interruptible() as interrupt:
         board.on_fault = lambda: _stop_at(max_failures, board, interrupt)
         view = view_of(board, notice=lambda: STOPPING if interrupt.asked else "")
         interrupt.aloud = not view.shows_notice
         try:
             with view:
-                executor.run(units, board, interrupt)
+                work(interrupt)
         except KeyboardInterrupt:
             if len(board.trials) > 1:
                 say(_left(board))

@@ -61,6 +61,7 @@ class TrialSpec:
     max_train_steps: int
     dataset_hash: str
     base_hash: str
+    stop_step: int | None = None  # the steps up to here are all that is wanted for now
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def spec_of(request: TrialRequest) -> TrialSpec:
         max_train_steps=request.max_train_steps,
         dataset_hash=_digest([request.examples.content_hash, content_hash(pictures)]),
         base_hash=request.base_hash,
+        stop_step=request.stop_step,
     )
 
 
@@ -96,6 +98,8 @@ def stages(spec: TrialSpec) -> tuple[Stage, ...]:
     found: list[Stage] = []
     key = ""
     for start, stop, text_trains in ranges:
+        if spec.stop_step is not None:
+            stop = min(stop, spec.stop_step)  # where a stage ends is not in its key
         if start < stop:
             key = _digest([key, effective, str(start), str(text_trains)])
             found.append(Stage(key, start, stop, text_trains))
