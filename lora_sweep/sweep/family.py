@@ -96,7 +96,8 @@ class FamilyRun:
             self._train(index, segment, trial)
             self._fork(index, segment)
             for log in self._logs(segment.ends):
-                self._finish(segment, log, trial)
+                end = self._pause if log.request.pauses else self._finish
+                end(segment, log, trial)
             self._at = index
             return True
         except Diverged as error:
@@ -201,6 +202,13 @@ class FamilyRun:
         )
         log.close()
 
+    def _pause(self, segment: Segment, log: TrialLog, trial: Trial) -> None:
+        """Save and measure a trial at a step that it is to be gone on from later, or not at all."""
+        self._save(segment, log, [log])
+        Finisher(log, self.live.prepared).evaluate(trial)
+        self._note(log, TrialState.waiting, steps=trial.step)
+        log.close()
+
     def _save(self, segment: Segment, owner: TrialLog, logs: Sequence[TrialLog]) -> None:
         """Write a checkpoint into the owner's folder, after the rows that it belongs to."""
         assert self.live.trial is not None
@@ -277,8 +285,9 @@ def _going_on(log: TrialLog, step: int) -> str:
 
 
 def _measures_at(log: TrialLog, step: int) -> bool:
-    every = log.request.settings.evaluate.every
-    return _is_due(step, every) and step != log.request.max_train_steps
+    request = log.request  # at its end, or where it pauses, it is measured in any case
+    due = _is_due(step, request.settings.evaluate.every)
+    return due and step not in (request.max_train_steps, request.stop_step)
 
 
 def _is_due(step: int, every: int | None) -> bool:

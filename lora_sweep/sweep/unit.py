@@ -50,7 +50,12 @@ class Unit:
             "heldout": [_example(each) for each in first.examples.heldout],
             "class_pictures": [_example(each) for each in first.class_examples],
             "trials": [
-                {"id": r.id, "steps": r.max_train_steps, "settings": to_plain(r.settings)}
+                {
+                    "id": r.id,
+                    "steps": r.max_train_steps,
+                    "stop": r.stop_step,
+                    "settings": to_plain(r.settings),
+                }
                 for r in self.requests
             ],
             "names": {trial: name.to_plain() for trial, name in self.names.items()},
@@ -71,6 +76,7 @@ def unit_from_plain(values: Mapping[str, Any]) -> Unit:
             class_examples,
             values["base_hash"],
             trial["steps"],
+            trial["stop"],
         )
         for trial in values["trials"]
     ]
