@@ -55,11 +55,12 @@ class GridSweeper(Sweeper):
 
     def sweep(self, arguments: List[str]) -> Any:  # noqa: UP006
         """Run every combination of the values asked for; returns the results of the launcher."""
-        from lora_sweep.config.compose import sweep_of
+        from lora_sweep.config.compose import refuse_study, sweep_of
         from lora_sweep.config.override import parse_axes
         from lora_sweep.sweep.grid import build_grid, expand
 
         parse = partial(parse_axes, self.hydra_context.config_loader)
+        refuse_study(self.config)
         sweep = sweep_of(self.config)
         grid, trials = expand(build_grid(sweep, arguments, self.params, parse))
         if grid.excluded:

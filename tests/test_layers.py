@@ -36,6 +36,7 @@ BESIDE = "nano"
 HYDRA_ENDS_IN = {
     "config/compose.py",
     "config/composer.py",
+    "config/dimension.py",
     "config/override.py",
     "config/schema.py",
     "__main__.py",

@@ -21,9 +21,11 @@ from lora_sweep.config.plain import (
     value_from_plain,
     wrong_type,
 )
-from lora_sweep.config.schema import SHORTHANDS, SWEEP, register
+from lora_sweep.config.schema import SHORTHANDS, STUDY, SWEEP, register
+from lora_sweep.config.schema import Study as StudySchema
 from lora_sweep.config.schema import Sweep as SweepSchema
 from lora_sweep.config.settings import VARIANTS, Settings
+from lora_sweep.config.study import Study, study_from_plain
 from lora_sweep.config.sweep import Sweep, sweep_from_plain
 from lora_sweep.errors import SettingsError
 
@@ -32,7 +34,7 @@ CONFIG_NAME = "config"
 EXTRA_GROUPS = ("experiment",)
 """Groups that choose settings of other groups and have none of their own."""
 
-NO_SETTINGS = frozenset({*SHORTHANDS, SWEEP, "hydra"})
+NO_SETTINGS = frozenset({*SHORTHANDS, SWEEP, STUDY, "hydra"})
 """What stands in a composed config beside the settings of the trial."""
 
 
@@ -95,6 +97,26 @@ def sweep_of(cfg: DictConfig) -> Sweep:
     return sweep_from_plain(values if isinstance(values, dict) else {})  # type: ignore[arg-type]
 
 
+def study_of(cfg: DictConfig) -> Study:
+    """Return what the composed config searches for; raises SettingsError."""
+    section = cfg.get(STUDY)
+    values = {} if section is None else OmegaConf.to_container(section, resolve=True)
+    return study_from_plain(values if isinstance(values, dict) else {})  # type: ignore[arg-type]
+
+
+def refuse_study(cfg: DictConfig) -> None:
+    """Raise SettingsError where the config names a study, and nobody is going to search."""
+    section = cfg.get(STUDY)
+    if section is not None and section.name is not None:
+        name = section.name
+        raise SettingsError(
+            [
+                f"study={name}: is searched by hydra/sweeper=optuna alone: "
+                f"python -m lora_sweep -m hydra/sweeper=optuna study={name}"
+            ]
+        )
+
+
 def _plain(parent: DictConfig, key: str, path: str, problems: list[str]) -> Any:
     try:
         value = parent[key]
@@ -141,7 +163,7 @@ def explain(error: Exception) -> list[str]:
     path, key = str(cause.full_key), str(cause.key)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         asked = _overridden(error)
-        also = (*SHORTHANDS, *EXTRA_GROUPS, SWEEP) if cls is Settings else ()
+        also = (*SHORTHANDS, *EXTRA_GROUPS, SWEEP, STUDY) if cls is Settings else ()
         return [where + unknown_setting(asked if asked.startswith(f"{path}.") else path, cls, also)]
     _, given, value = str(error).partition("Error merging override ")[2].partition("=")
     hint = int if path in SHORTHANDS else type_hints(cls).get(key)
@@ -153,6 +175,8 @@ def explain(error: Exception) -> list[str]:
 def _counterpart(twin: type | None) -> type | None:
     if twin is SweepSchema:
         return Sweep
+    if twin is StudySchema:
+        return Study
     return getattr(frozen, twin.__name__, None) if twin is not None else None
 
 

@@ -57,6 +57,30 @@ class Sweep:
     max_failures: Optional[int] = None  # noqa: UP045
 
 
+STUDY = "study"
+"""Section that says what a search looks for; beside the settings, and of no trial."""
+
+
+@dataclasses.dataclass
+class Study:
+    """The section as OmegaConf needs it; `config.study` has the frozen one, and checks the rest."""
+
+    name: Optional[str] = None  # noqa: UP045
+    objectives: Any = None
+    trials: int = 30
+    seed: int = 0
+    sampler: Any = "tpe"  # a name, or name and arguments
+    pruner: Any = "none"
+    rungs: Any = None
+    space: Optional[Dict[str, Any]] = dataclasses.field(default_factory=lambda: {})  # noqa: UP006, UP045
+    when: Optional[Dict[str, Any]] = dataclasses.field(default_factory=lambda: {})  # noqa: UP006, UP045
+    enqueue: Any = None
+    storage: Optional[str] = None  # noqa: UP045
+    join: bool = False
+    heartbeat: int = 15
+    pictures: bool = True
+
+
 @cache
 def twin(cls: type) -> type:
     """Return the mutable dataclass that mirrors the frozen dataclass `cls`."""
@@ -100,6 +124,7 @@ def _root() -> type:
     short = [
         ("rank", int, frozen.Lora.rank),
         (SWEEP, Sweep, dataclasses.field(default_factory=Sweep)),
+        (STUDY, Study, dataclasses.field(default_factory=Study)),
     ]
     made = dataclasses.make_dataclass("Settings", short, bases=(twin(frozen.Settings),))
     made.__module__ = __name__

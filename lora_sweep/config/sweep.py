@@ -49,7 +49,7 @@ def sweep_from_plain(values: Mapping[str, Any]) -> Sweep:
     """Return the section as frozen values; raises SettingsError with everything that is wrong."""
     problems: list[str] = []
     given = {f.name: values[f.name] for f in fields(Sweep) if f.name in values}
-    given["params"] = _mapping(given.get("params"), "sweep.params", problems)
+    given["params"] = values_from_plain(given.get("params"), "sweep.params", problems)
     for name in ("tied", "exclude"):
         given[name] = _mappings(given.get(name), f"sweep.{name}", problems)
     limit = given.get("max_failures")
@@ -69,7 +69,7 @@ def _mappings(value: Any, path: str, problems: list[str]) -> tuple[Mapping[str, 
         )
         return ()
     found = [
-        _mapping(item, f"{path}[{number}]", problems)
+        values_from_plain(item, f"{path}[{number}]", problems)
         for number, item in enumerate(cast("list[Any]", value))
     ]
     for number, mapping in enumerate(found):
@@ -78,7 +78,8 @@ def _mappings(value: Any, path: str, problems: list[str]) -> tuple[Mapping[str, 
     return tuple(found)
 
 
-def _mapping(value: Any, path: str, problems: list[str]) -> Mapping[str, Values]:
+def values_from_plain(value: Any, path: str, problems: list[str]) -> Mapping[str, Values]:
+    """Return a mapping from keys to values; what is wrong with it is added to the problems."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
