@@ -17,6 +17,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lora_sweep.sweep.options import Calibrate
+
 
 @dataclass
 class TreeLauncherConf:
@@ -31,6 +33,7 @@ class PlanLauncherConf(TreeLauncherConf):
     """The same for a plan of the same sweep."""
 
     _target_: str = "hydra_plugins.lora_sweep_tree.PlanLauncher"
+    calibrate: Calibrate = Calibrate.auto
 
 
 for _name, _node in (("tree", TreeLauncherConf), ("plan", PlanLauncherConf)):
@@ -91,10 +94,34 @@ class TreeLauncher(Launcher):
 
 
 class PlanLauncher(TreeLauncher):
-    """Says what the tree launcher would do, and writes nothing."""
+    """Says what the tree launcher would do, and trains nothing."""
 
     trains = False
 
+    def __init__(
+        self,
+        workers: Optional[int] = None,  # noqa: UP045
+        calibrate: Calibrate = Calibrate.auto,
+    ) -> None:
+        super().__init__(workers)
+        self.calibrate = calibrate
+        self.calibrator: Any = None
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Print the plan of all jobs; the process that measures starts while they are composed."""
+        from lora_sweep.results.store import Store
+        from lora_sweep.sweep.cost.calibrator import Calibrator
+        from lora_sweep.sweep.cost.known import needs_calibration
+
+        store = Store(Path(str(self.config.results.dir)))
+        with Calibrator() as self.calibrator:
+            if needs_calibration(store, self.calibrate):
+                self.calibrator.start()
+            return super().launch(job_overrides, initial_job_idx)
+
     def hand_on(self, asked: Any) -> List[Any]:  # noqa: UP006
         """Print the plan."""
-        return self.task_function.__self__.plan_sweep(asked)
+        plan = self.task_function.__self__.plan_sweep
+        return plan(asked, self.calibrate, self.calibrator)

@@ -35,6 +35,8 @@ from lora_sweep.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from lora_sweep.sweep.asked import Asked
+    from lora_sweep.sweep.cost.calibrator import Calibrator
+    from lora_sweep.sweep.options import Calibrate
 
 DEBUG = "LORA_SWEEP_DEBUG"
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -125,12 +127,12 @@ class _Outcome:
             self.status = max(self.status, 1)
         return [None if result is None else result.record.scores for result in results]
 
-    def plan_sweep(self, asked: Asked) -> list[None]:
+    def plan_sweep(self, asked: Asked, calibrate: Calibrate, calibrator: Calibrator) -> list[None]:
         """Say what a sweep would come to; hydra/launcher=plan calls this."""
         _warn(asked)
-        from lora_sweep.sweep.asked import plan_sweep
+        from lora_sweep.sweep.plan import plan_sweep
 
-        plan_sweep(asked.trials, asked.overrides, asked.folder, asked.options)
+        plan_sweep(asked, calibrate, calibrator)
         return [None] * len(asked.trials)
 
 

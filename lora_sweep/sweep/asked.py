@@ -115,22 +115,6 @@ def resolve_all(
     return Resolved(tuple(requests), tuple(numbers), left_out)
 
 
-def plan_sweep(
-    trials: Sequence[Composed],
-    overrides: Sequence[Sequence[str]],
-    folder: Path,
-    options: SweepOptions,
-) -> None:
-    """Print what a sweep would come to; raises SettingsError as the sweep itself would."""
-    from lora_sweep.sweep.plan import describe
-    from lora_sweep.sweep.stages import spec_of
-    from lora_sweep.sweep.tree import build_tree
-
-    resolved = resolve_all(trials, overrides, options)
-    for line in describe(build_tree(spec_of(request) for request in resolved.requests)):
-        print(line)
-
-
 def told_together(
     faults: Mapping[int, Sequence[str]], overrides: Sequence[Sequence[str]]
 ) -> list[str]:

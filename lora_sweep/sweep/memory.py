@@ -1,13 +1,30 @@
-"""Memory that a trial is expected to need, in words for people. No torch."""
+"""Memory that a trial is expected to need. No torch."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from lora_sweep.results.store import Store
+from lora_sweep.sweep.cost.footprint import memory_parts
+from lora_sweep.sweep.cost.keys import phases, step_key
+from lora_sweep.sweep.cost.known import stored_costs
 from lora_sweep.sweep.request import TrialRequest
 
 
 def predicted_memory(request: TrialRequest) -> int | None:
-    """Bytes that the trial was expected to need at its peak; None where nobody knows."""
-    return None
+    """Bytes that the process of a trial was expected to need at its peak, as its plan would say.
+
+    By trials and calibrations of this machine in the trial's results folder; where they do not
+    tell, the sum of what can be computed, which is less, by the activations at least. None where
+    nothing is known of the base.
+    """
+    store = Store(Path(request.settings.results.dir))
+    wanted = {step_key(request, text_trains) for text_trains in phases(request)}
+    measured = stored_costs(store, [request], wanted, say=lambda line: None).memory(request)
+    if measured is not None:
+        return round(measured)
+    parts = memory_parts(request.settings)
+    return sum(parts.values()) if parts is not None else None
 
 
 def gib(size: int | None) -> str:

@@ -9,7 +9,7 @@ may be started ahead of the job: its imports are most of its time.
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
 import sys
 import time
@@ -18,40 +18,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-STARTED = time.perf_counter()
-
-from lora_sweep.config import settings_from_plain  # noqa: E402
-from lora_sweep.config.settings import (  # noqa: E402
+from lora_sweep.config import settings_from_plain
+from lora_sweep.config.settings import (
     Pivotal,
     PivotRounding,
     Prior,
     Settings,
     Tracker,
 )
-from lora_sweep.errors import LoraSweepError  # noqa: E402
-from lora_sweep.model.base import Base, load_base  # noqa: E402
-from lora_sweep.results.checkpoint import save_checkpoint  # noqa: E402
-from lora_sweep.results.measure.prompts import drift_prompts  # noqa: E402
-from lora_sweep.results.store import Store  # noqa: E402
-from lora_sweep.sweep.cost.timing import (  # noqa: E402
+from lora_sweep.errors import LoraSweepError
+from lora_sweep.model.base import Base, load_base
+from lora_sweep.results.checkpoint import save_checkpoint
+from lora_sweep.results.measure.prompts import drift_prompts
+from lora_sweep.results.store import Store
+from lora_sweep.sweep.cost.timing import (
     NEVER,
     Clock,
     peak_memory,
-    phases,
     reset_peak,
+    timed_steps,
 )
-from lora_sweep.sweep.device import open_device  # noqa: E402
-from lora_sweep.sweep.finish import Finisher  # noqa: E402
-from lora_sweep.sweep.prepare import Prepared, prepare  # noqa: E402
-from lora_sweep.sweep.request import Resolver, TrialRequest  # noqa: E402
-from lora_sweep.sweep.trial_log import TrialLog  # noqa: E402
-from lora_sweep.training.prepare import Items  # noqa: E402
-from lora_sweep.training.trial import Trial, build_trial  # noqa: E402
+from lora_sweep.sweep.device import open_device
+from lora_sweep.sweep.finish import Finisher
+from lora_sweep.sweep.prepare import Prepared, prepare
+from lora_sweep.sweep.request import Resolver, TrialRequest
+from lora_sweep.sweep.trial_log import TrialLog
+from lora_sweep.sweep.worker import take_standard_output
+from lora_sweep.training.trial import Trial, build_trial
 
-IMPORTED = time.perf_counter()
+IMPORT_SECONDS = time.process_time()  # by the clock on the wall, a busy disk would count
 
 PICTURES, HELDOUT = 4, 2  # that are encoded at least
-MOST_PICTURES = 16  # batches that need more items repeat them
 
 
 @dataclass(frozen=True)
@@ -70,63 +67,66 @@ class Calibration:
         self.store = Store(job.folder)
         self.resolver = Resolver()
         sizes = [trial["settings"]["train"]["batch_size"] for trial in job.trials]
-        self.pictures = min(max(PICTURES, *sizes), MOST_PICTURES)
+        self.pictures = max(PICTURES, *sizes)  # an epoch of fewer would have short batches
+        self.start = 0.0  # seconds of a process until its base is loaded
         self._base: tuple[object, Base] | None = None
         self._prepared: dict[object, tuple[TrialRequest, Prepared, float]] = {}
 
     def run(self) -> Iterator[dict[str, Any]]:
-        """Measure until all is measured or the time is spent; the first trial always."""
-        end = time.perf_counter() + self.job.seconds
-        slowest = 0.0
+        """Measure the first trial, then others until all are measured or the time is spent."""
+        end = slowest = 0.0
         for index, asked in enumerate(self.job.trials):
             began = time.perf_counter()
             if index and began + slowest > end:
                 break
             try:
-                with contextlib.redirect_stdout(sys.stderr):  # libraries print
-                    told = self._measure(index, asked)
+                told = self._measure(index, asked)
             except (LoraSweepError, RuntimeError, MemoryError) as error:
                 told = [{"kind": "failed", "trial": index, "reason": str(error).split("\n")[0]}]
             yield from told
-            if index:  # the first also loads, encodes, evaluates
-                slowest = max(slowest, time.perf_counter() - began)
+            now = time.perf_counter()
+            if index == 0:  # it also loads, encodes, evaluates
+                end = now + self.job.seconds
+            else:
+                slowest = max(slowest, now - began)
 
     def _measure(self, index: int, asked: dict[str, Any]) -> list[dict[str, Any]]:
         settings = _alone(settings_from_plain(asked["settings"]), self.job.folder)
-        base, load = self._load(settings)
+        base = self._load(settings)
         request, prepared, encode = self._prepare(base, settings)
         finishes = self.job.finish and index == 0
         evaluations = self._evaluations(base, request) if finishes else []
-        items = _repeated(prepared.items, settings.train.batch_size)
+        items = prepared.items
         reset_peak()
-        with Clock(settings, base) as building:
+        with Clock(settings, base.device) as building:
             trial = build_trial(base, settings, items, items if asked["class"] else None, NEVER)
         try:
-            lines = list(phases(index, trial))
+            lines = [{"kind": "step", "trial": index, **each} for each in timed_steps(trial)]
             if finishes:
-                lines.append({"kind": "finish", "trial": index, "encode": encode})
-                lines[-1] |= {"start": IMPORTED - STARTED + load, "build": building.seconds}
-                lines[-1] |= _finish(trial, evaluations, self.store)
+                known = {"start": self.start, "encode": encode, "build": building.seconds}
+                told = _finish(trial, evaluations, self.store)
+                lines.append({"kind": "finish", "trial": index, **known, **told})
             return lines
         finally:
             trial.close()
 
-    def _load(self, settings: Settings) -> tuple[Base, float]:
-        began = time.perf_counter()
+    def _load(self, settings: Settings) -> Base:
         device = open_device(settings)
         key = (settings.model, device)
         if self._base is None or self._base[0] != key:
             self._base = None
             self._prepared.clear()
-            self._base = (key, load_base(settings.model, device))
-        return self._base[1], time.perf_counter() - began
+            with Clock(settings, device) as loading:
+                self._base = (key, load_base(settings.model, device))
+            self.start = IMPORT_SECONDS + loading.seconds
+        return self._base[1]
 
     def _prepare(self, base: Base, settings: Settings) -> tuple[TrialRequest, Prepared, float]:
         """A few of the pictures, encoded; and the seconds that one takes."""
         key = (settings.model, settings.dataset)
         if key not in self._prepared:
             request = _few_pictures(self.resolver.resolve(settings), self.pictures)
-            with Clock(settings, base) as encoding:
+            with Clock(settings, base.device) as encoding:
                 prepared = prepare(base, _measured(request, loss_timesteps=0), self.store)
             each = encoding.seconds / len(prepared.items)
             self._prepared[key] = (request, prepared, each)
@@ -176,7 +176,7 @@ def _finish(
     loss_row = max(0.0, levels - least) / (2 * rows)
     sample_step = max(0.0, steps - least) / (4 * pictures)
     rest = max(0.0, least - loss_row * rows - 2 * sample_step * pictures)
-    with Clock(trial.settings, trial.base) as fixing:
+    with Clock(trial.settings, trial.base.device) as fixing:
         trial.conditioner.fix()
     return {
         "loss_row": loss_row,
@@ -193,7 +193,7 @@ def _evaluate(trial: Trial, evaluation: _Evaluation, store: Store) -> float:
     log = TrialLog(evaluation.request, store)
     log.open(None)
     try:
-        with Clock(trial.settings, trial.base) as spent:
+        with Clock(trial.settings, trial.base.device) as spent:
             Finisher(log, evaluation.prepared).evaluate(trial)
     finally:
         log.close()
@@ -230,8 +230,10 @@ def _alone(settings: Settings, folder: Path) -> Settings:
 
 
 def _few_pictures(request: TrialRequest, count: int) -> TrialRequest:
+    """`count` of the training pictures, some of them several times where there are not as many."""
     examples = request.examples
-    few = replace(examples, train=examples.train[:count], heldout=examples.heldout[:HELDOUT])
+    train = tuple(itertools.islice(itertools.cycle(examples.train), count))
+    few = replace(examples, train=train, heldout=examples.heldout[:HELDOUT])
     return replace(request, examples=few, class_examples=())
 
 
@@ -241,22 +243,16 @@ def _measured(request: TrialRequest, **changes: Any) -> TrialRequest:
     return replace(request, settings=replace(request.settings, evaluate=asked))
 
 
-def _repeated(items: Items, batch_size: int) -> Items:
-    """At least a batch of items: an epoch of fewer would have short batches."""
-    rows = [row % len(items) for row in range(max(batch_size, len(items)))]
-    captions = tuple(items.captions[row] for row in rows)
-    return Items(items.posterior_NCHW[rows], items.time_ids_N6[rows], captions)
-
-
 def main() -> None:
     """Wait for a job, do it, and end."""
+    out = take_standard_output()  # libraries print
     line = sys.stdin.readline()
     if not line.strip():
         return  # the plan needs nothing measured
     told = json.loads(line)
     job = _Job(Path(told["folder"]), told["seconds"], told["finish"], told["trials"])
     for measured in Calibration(job).run():
-        print(json.dumps(measured), file=sys.__stdout__, flush=True)
+        print(json.dumps(measured), file=out, flush=True)
 
 
 if __name__ == "__main__":

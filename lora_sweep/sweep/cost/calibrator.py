@@ -5,27 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+import lora_sweep
 from lora_sweep.config import to_plain
 from lora_sweep.files import TEMPORARY, make_folder, store_error
-from lora_sweep.results.store import Store
 from lora_sweep.sweep.cost.keys import num_class_pictures
 from lora_sweep.sweep.request import TrialRequest
 
 MODULE = "lora_sweep.sweep.cost.calibrate"
-LOADING_SECONDS = 60.0  # at most, imports included, before the process is given up
-LARGE_BASE_LOADING_SECONDS = 900.0
 
 
 class Calibrator:
@@ -38,8 +34,7 @@ class Calibrator:
     def __init__(self) -> None:
         self.failure: str | None = None  # why the last job told less than it was asked for
         self._process: subprocess.Popen[str] | None = None
-        self._errors: IO[bytes] | None = None
-        self._reader: threading.Thread | None = None
+        self._words: IO[bytes] | None = None  # its standard error
 
     def __enter__(self) -> Calibrator:
         return self
@@ -52,42 +47,40 @@ class Calibrator:
     ) -> None:
         self.close()
 
-    def start(self) -> None:
-        """Start the process, unless it runs."""
-        if self._process is not None:
-            return
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            # A plan downloads nothing.
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": _python_path()},
-            start_new_session=True,  # Ctrl-C is for the plan, which then ends it
-        )
+    def start(self) -> subprocess.Popen[str]:
+        """The process, which is started unless it runs."""
+        if self._process is None:
+            self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._words,
+                text=True,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is for the plan, which then ends it
+            )
+        return self._process
 
     def measure(
         self,
-        store: Store,
+        folder: Path,
         trials: Sequence[TrialRequest],
         *,
         finish: bool,
         seconds: float,
-        patience: float = LOADING_SECONDS,
+        patience: float,
     ) -> Iterator[dict[str, Any]]:
         """Measurements as they come, for at most about `seconds` after the base is loaded.
 
-        finish: for the first trial, also what it takes beside its steps. patience: seconds that
-        loading may take. Raises StoreError where the results folder cannot be written to.
+        folder: where to write, on the disk that results are written to, since how fast that is is
+        measured too; nothing stays there. finish: for the first trial, also what it takes beside
+        its steps. patience: seconds that imports and loading may take. Raises StoreError where
+        nothing can be written.
         """
-        self.failure = None
-        with _scratch(store) as folder:
-            self.start()
-            assert self._process is not None and self._process.stdin is not None
+        with _scratch(folder) as scratch:
             job = {
-                "folder": str(folder),
+                "folder": str(scratch),
                 "seconds": seconds,
                 "finish": finish,
                 "trials": [
@@ -96,82 +89,66 @@ class Calibrator:
                 ],
             }
             try:
-                self._process.stdin.write(json.dumps(job) + "\n")
-                self._process.stdin.close()
-                yield from self._lines(seconds + patience)
-            except OSError:
-                self.failure = self._last_words()
+                yield from self._lines(job, seconds + patience)
             finally:
                 self.close()
 
-    def _lines(self, seconds: float) -> Iterator[dict[str, Any]]:
-        process = self._process
-        assert process is not None and process.stdout is not None
-        lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True)
-        self._reader.start()
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                line = lines.get(timeout=max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                self.failure = f"it took longer than {seconds:.0f} s"
-                return
-            if line is None:
-                if process.wait() != 0:
-                    self.failure = self._last_words()
-                return
-            with contextlib.suppress(ValueError):
+    def _lines(self, job: dict[str, Any], seconds: float) -> Iterator[dict[str, Any]]:
+        self.failure = None
+        process, late = self.start(), threading.Event()
+        assert process.stdin is not None and process.stdout is not None
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        alarm = threading.Timer(seconds, give_up)
+        alarm.start()
+        try:
+            with contextlib.suppress(OSError):  # a dead process reads nothing; its words say why
+                process.stdin.write(json.dumps(job) + "\n")
+                process.stdin.close()
+            for line in process.stdout:
                 yield json.loads(line)
+        finally:
+            alarm.cancel()
+        if process.wait() != 0:
+            took = f"it took longer than {seconds:.0f} s"
+            self.failure = took if late.is_set() else self._last_words()
 
     def _last_words(self) -> str:
-        if self._errors is None:
-            return "it did not start"
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        assert self._words is not None
+        self._words.seek(0)
+        lines = self._words.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it ended without a word"
 
     def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            if self._reader is not None:
-                self._reader.join()  # it has come to the end of the output
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
-        if self._errors is not None:
-            self._errors.close()
-            self._errors = None
-
-
-def _forward(stream: IO[str], lines: queue.Queue[str | None]) -> None:
-    with contextlib.suppress(ValueError, OSError):  # closed meanwhile
-        for line in stream:
-            lines.put(line)
-    lines.put(None)
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(OSError):  # what it was not sent is lost
+                self._process.__exit__(None, None, None)
+            self._process = None
+        if self._words is not None:
+            self._words.close()
+            self._words = None
 
 
 @contextlib.contextmanager
-def _scratch(store: Store) -> Iterator[Path]:
-    """A folder on the disk that results are written to: how fast it is, is measured too."""
-    make_folder(store.cache)
+def _scratch(parent: Path) -> Iterator[Path]:
+    make_folder(parent)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}calibrate-", dir=store.cache))
+        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}calibrate-", dir=parent))
     except OSError as error:
-        raise store_error(store.cache, "write to", error) from error
+        raise store_error(parent, "write to", error) from error
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _python_path() -> str:
-    """Where this process finds the package, the child finds it too."""
-    import lora_sweep
-
-    package = str(Path(lora_sweep.__file__).parent.parent)
-    return os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+def _environment() -> dict[str, str]:
+    """Imported from where this process was; and a plan downloads nothing."""
+    source = str(Path(lora_sweep.__file__).parent.parent)
+    path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": path}

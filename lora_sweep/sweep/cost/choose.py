@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lora_sweep.sweep.cost.infer import MUST_MATCH, OTHERS
-from lora_sweep.sweep.cost.keys import StepKey
+from lora_sweep.sweep.cost.keys import StepKey, cost_settings, phases, step_key
 from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.sweep.tree import Family
 
 Trait = tuple[Hashable, ...]
 """One value of one setting: measuring it once tells what it adds."""
@@ -20,6 +21,24 @@ class Candidate:
     request: TrialRequest
     keys: tuple[StepKey, ...]  # before the pivot, if there is such a part, and after it
     steps: int  # of all those trials
+
+
+def candidates_of(
+    families: Iterable[Family], requests: Mapping[str, TrialRequest]
+) -> list[Candidate]:
+    """The trials of some families by what their steps cost; requests by id."""
+    keys: dict[Hashable, tuple[StepKey, ...]] = {}
+    steps: dict[tuple[StepKey, ...], int] = {}
+    shown: dict[tuple[StepKey, ...], TrialRequest] = {}
+    for family in families:
+        request = requests[family.trials[0]]
+        settings = cost_settings(request)
+        if settings not in keys:
+            keys[settings] = tuple(step_key(request, each) for each in phases(request))
+        found = keys[settings]
+        steps[found] = steps.get(found, 0) + family.steps_in_tree
+        shown.setdefault(found, request)
+    return [Candidate(shown[each], each, count) for each, count in steps.items()]
 
 
 def telling(candidates: Sequence[Candidate], known: Collection[StepKey]) -> list[Candidate]:

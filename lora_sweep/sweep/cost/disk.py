@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lora_sweep.config.settings import Crop, PriorGenerated, Settings
 from lora_sweep.data.examples import Example
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.cost import footprint
-from lora_sweep.sweep.cost.keys import caption_count, num_class_pictures
+from lora_sweep.sweep.cost.keys import caption_count, cost_settings, num_class_pictures
 from lora_sweep.sweep.cost.shapes import base_shapes
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.tree import Family
@@ -36,16 +36,30 @@ Saved = dict[int, bool]
 """Checkpoints that a trial's folder gets: by step, whether the text side still trained."""
 
 
+@dataclass(frozen=True)
+class _Sizes:
+    """Bytes of a trial's files, the same for all trials that differ in their seed alone."""
+
+    adapters: int | None  # None: of a base that is not known
+    checkpoints: Mapping[bool, int]  # one, by whether the text side still trains
+    picture: int
+
+
 def disk_use(
     families: Iterable[Family], requests: Mapping[str, TrialRequest], store: Store
 ) -> DiskUse:
     """What training these families will leave on disk, beside what is there."""
-    use = DiskUse()
+    use, known = DiskUse(), dict[Hashable, _Sizes]()
+    trials: list[TrialRequest] = []
     for family in families:
         for trial, saved in _checkpoints(family, requests).items():
-            _add_trial(use, requests[trial], saved)
-    trials = {trial for family in families for trial in family.trials}
-    use.caches = _caches([requests[trial] for trial in trials], store)
+            request = requests[trial]
+            key = cost_settings(request)
+            if key not in known:
+                known[key] = _sizes(request.settings)
+            _add_trial(use, request, saved, known[key])
+            trials.append(request)
+    use.caches = _caches(trials, store)
     return use
 
 
@@ -69,10 +83,11 @@ def _checkpoints(family: Family, requests: Mapping[str, TrialRequest]) -> dict[s
     for index, segment in enumerate(family.segments):
         # The last trial that passes saves for all of them.
         owner = family.trials[segment.trials[-1]]
-        every = requests[owner].settings.train.checkpoint_every
-        first = segment.start + every - segment.start % every if every else 0
-        for step in range(first, segment.stop + 1, every) if every else ():
-            found[owner][step] = segment.text_trains
+        train = requests[owner].settings.train
+        if every := train.checkpoint_every:
+            first = segment.start + every - segment.start % every
+            for step in range(first, segment.stop + 1, every)[-train.checkpoints_kept :]:
+                found[owner][step] = segment.text_trains
         if children[index] > 1 and not segment.ends:
             found[owner][segment.stop] = segment.text_trains
         for position in segment.ends:
@@ -80,18 +95,27 @@ def _checkpoints(family: Family, requests: Mapping[str, TrialRequest]) -> dict[s
     return found
 
 
-def _add_trial(use: DiskUse, request: TrialRequest, saved: Saved) -> None:
-    settings, size = request.settings, footprint.trained(request.settings)
-    use.records += footprint.SMALL_FILES + footprint.ROW * request.max_train_steps
-    count = evaluations(settings, request.max_train_steps) * validation_pictures(settings)
-    use.pictures += count * footprint.picture_bytes(settings)
-    if size is None:
+def _add_trial(use: DiskUse, request: TrialRequest, saved: Saved, sizes: _Sizes) -> None:
+    settings, steps = request.settings, request.max_train_steps
+    use.records += footprint.SMALL_FILES + footprint.ROW * steps
+    use.pictures += evaluations(settings, steps) * validation_pictures(settings) * sizes.picture
+    if sizes.adapters is None:
         use.unknown += 1
         return
-    use.adapters += footprint.export_bytes(settings, size)
+    use.adapters += sizes.adapters
     for step in sorted(saved)[-settings.train.checkpoints_kept :]:
-        trains = saved[step]
-        use.checkpoints += footprint.checkpoint_bytes(settings, size, text_trains=trains)
+        use.checkpoints += sizes.checkpoints[saved[step]]
+
+
+def _sizes(settings: Settings) -> _Sizes:
+    size, picture = footprint.trained(settings), footprint.picture_bytes(settings)
+    if size is None:
+        return _Sizes(None, {}, picture)
+    checkpoints = {
+        trains: footprint.checkpoint_bytes(settings, size, text_trains=trains)
+        for trains in (True, False)
+    }
+    return _Sizes(footprint.export_bytes(settings, size), checkpoints, picture)
 
 
 def _caches(requests: Sequence[TrialRequest], store: Store) -> int:
@@ -145,8 +169,13 @@ def loss_pictures(request: TrialRequest) -> tuple[Example, ...]:
 
 def different_preparations(requests: Iterable[TrialRequest]) -> list[TrialRequest]:
     """One request for each set of latents."""
-    found: dict[object, TrialRequest] = {}
+    alike: dict[object, TrialRequest] = {}
     for request in requests:
+        s = request.settings
+        key = (request.base_hash, s.model, s.dataset, s.prior, s.seed, len(request.class_examples))
+        alike.setdefault(key, request)
+    found: dict[object, TrialRequest] = {}
+    for request in alike.values():
         settings = request.settings
         one_view = all(_has_one_view(each, settings) for each in request.examples.train)
         repeats, seed = (1, 0) if one_view else (settings.dataset.repeats, settings.seed)

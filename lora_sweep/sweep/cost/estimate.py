@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 from lora_sweep.config.settings import PriorGenerated
 from lora_sweep.results.measure.prompts import drift_prompts
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.checkpoints import CheckpointIndex
-from lora_sweep.sweep.cost.choose import Candidate
 from lora_sweep.sweep.cost.disk import (
     cached,
     different_preparations,
@@ -20,12 +20,10 @@ from lora_sweep.sweep.cost.disk import (
 )
 from lora_sweep.sweep.cost.infer import Expected
 from lora_sweep.sweep.cost.keys import (
-    StepKey,
     caption_count,
+    cost_settings,
     has_text_phase,
-    mean_rows_per_step,
     num_class_pictures,
-    step_key,
 )
 from lora_sweep.sweep.cost.known import Known
 from lora_sweep.sweep.cost.records import FinishCost
@@ -33,7 +31,20 @@ from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.tree import Family, Segment
 
 
-@dataclass
+@dataclass(frozen=True)
+class UnitCosts:
+    """What a request's parts take: seconds, and bytes at the peak of its process; None where not
+    known.
+    """
+
+    steps: Mapping[bool, Expected | None]  # one step, by whether the text side trains
+    finish: FinishCost | None  # None: nothing is known of what trials take beside their steps
+    evaluation: float  # one, pictures included
+    captions: float  # encoding them once the text side is fixed
+    memory: float | None
+
+
+@dataclass(frozen=True)
 class FamilyCost:
     """What a family is expected to take; times in seconds, None where not known."""
 
@@ -42,120 +53,120 @@ class FamilyCost:
     steps: int  # left to train, those that checkpoints spare not counted
     seconds: float | None
     finishing: float  # of them, measures, pictures and files
-    alone: dict[str, float] = field(default_factory=dict)  # by trial, each trained by itself
-    memory: float | None = None  # bytes
+    alone: Mapping[str, float]  # by trial, each trained by itself; empty where not known
+    memory: float | None  # bytes
 
 
 class Estimator:
-    """Costs of families, by what is known of their steps."""
+    """Costs of families, by what is known of their parts. Requests are by id."""
 
-    def __init__(self, known: Known, checkpoints: CheckpointIndex | None = None) -> None:
+    def __init__(
+        self,
+        known: Known,
+        requests: Mapping[str, TrialRequest],
+        checkpoints: CheckpointIndex | None = None,
+    ) -> None:
         self.known = known
+        self.requests = requests
         self.checkpoints = checkpoints
-        self._expected: dict[tuple[StepKey, float], Expected | None] = {}
+        self._units: dict[Hashable, UnitCosts] = {}
 
-    def step(self, request: TrialRequest, text_trains: bool) -> Expected | None:
-        """What one of a request's steps takes."""
-        key, rows = step_key(request, text_trains), mean_rows_per_step(request)
-        if (key, rows) not in self._expected:
-            self._expected[key, rows] = self.known.steps.expect(key, rows)
-        return self._expected[key, rows]
+    def unit(self, request: TrialRequest) -> UnitCosts:
+        """What a request's parts take: the same for all that differ in their seed alone."""
+        key = cost_settings(request)
+        if key not in self._units:
+            self._units[key] = self._unit(request)
+        return self._units[key]
 
-    @property
-    def step_costs(self) -> list[Expected]:
-        """Everything that was asked for and is known."""
-        return [each for each in self._expected.values() if each is not None]
+    def _unit(self, request: TrialRequest) -> UnitCosts:
+        finish = self.known.finish(request)
+        return UnitCosts(
+            {trains: self.known.step(request, trains) for trains in (True, False)},
+            finish,
+            evaluation_seconds(request, finish) if finish else 0.0,
+            finish.caption * caption_count(request) if finish else 0.0,
+            self.known.memory(request),
+        )
 
-    @property
-    def unknown(self) -> int:
-        """How many kinds of steps were asked for of which nothing is known."""
-        return sum(each is None for each in self._expected.values())
-
-    def family(self, family: Family, requests: Mapping[str, TrialRequest]) -> FamilyCost:
+    def family(self, family: Family) -> FamilyCost:
         """What training a family takes in one process, its base loaded and its pictures encoded."""
         # All trials of a family train alike; they differ in length, and in how they are measured.
-        request = requests[family.trials[0]]
-        paces = {
-            trains: self.step(request, trains)
-            for trains in {segment.text_trains for segment in family.segments}
-        }
-        memory = self._memory(request, list(paces.values()))
-        left = self._steps_left(family)
-        finish = self.known.finish(request)
-        cost = FamilyCost(family, request, sum(left), None, 0.0, memory=memory)
-        seconds = {trains: pace.seconds for trains, pace in paces.items() if pace is not None}
-        if len(seconds) < len(paces):
-            return cost
+        request = self.requests[family.trials[0]]
+        unit, left = self.unit(request), self._steps_left(family)
+        paces = {trains: pace.seconds for trains, pace in unit.steps.items() if pace is not None}
+        if not {segment.text_trains for segment in family.segments} <= paces.keys():
+            return FamilyCost(family, request, sum(left), None, 0.0, {}, unit.memory)
         training = sum(
-            steps * seconds[segment.text_trains]
+            steps * paces[segment.text_trains]
             for segment, steps in zip(family.segments, left, strict=True)
         )
-        if finish is not None:
-            cost.finishing = self._finishing(family, requests, finish)
-        cost.seconds = training + cost.finishing
-        for trial in family.trials:
-            steps = sum(len(s.steps) * seconds[s.text_trains] for s in family.path(trial))
-            cost.alone[trial] = steps + (trial_seconds(requests[trial], finish) if finish else 0.0)
-        return cost
+        finishing = self._finishing(family) if unit.finish else 0.0
+        alone = self._alone(family, paces)
+        total = training + finishing
+        return FamilyCost(family, request, sum(left), total, finishing, alone, unit.memory)
 
-    def _memory(self, request: TrialRequest, paces: Sequence[Expected | None]) -> float | None:
-        found = [pace.memory for pace in paces if pace is not None and pace.memory is not None]
-        if not found or len(found) < len(paces):
-            return None
-        finish = self.known.finish(request)
-        measures = finish.memory if finish is not None and finish.memory is not None else 0.0
-        return max(*found, measures)
+    def _alone(self, family: Family, paces: Mapping[bool, float]) -> dict[str, float]:
+        """Each trial by itself, in a process that has the base and its pictures."""
+        alone: dict[str, float] = {}
+        until: list[float] = []  # steps up to the end of each segment
+        for segment in family.segments:
+            before = 0.0 if segment.parent is None else until[segment.parent]
+            until.append(before + len(segment.steps) * paces[segment.text_trains])
+            for position in segment.ends:
+                trial = family.trials[position]
+                alone[trial] = until[-1] + self._beside_steps(self.requests[trial])
+        return alone
+
+    def _beside_steps(self, request: TrialRequest) -> float:
+        unit, settings, steps = self.unit(request), request.settings, request.max_train_steps
+        if unit.finish is None:
+            return 0.0
+        saves = 1 + (steps - 1) // (settings.train.checkpoint_every or steps)
+        captions = unit.captions if has_text_phase(settings) else 0.0
+        measuring = evaluations(settings, steps) * unit.evaluation
+        files = saves * unit.finish.save + unit.finish.export
+        return unit.finish.build + measuring + captions + files
+
+    def _finishing(self, family: Family) -> float:
+        """All beside steps: measured and saved once in a segment, however many trials pass."""
+        seconds = 0.0
+        children = Counter(segment.parent for segment in family.segments)
+        begun: set[int | None] = set()
+        for index, segment in enumerate(family.segments):
+            # The last trial that passes does so for all of them.
+            request = self.requests[family.trials[segment.trials[-1]]]
+            unit, settings = self.unit(request), request.settings
+            assert unit.finish is not None
+            seconds += _measured(segment, settings.evaluate.every) * unit.evaluation
+            saves = _multiples(segment, settings.train.checkpoint_every)
+            saves += children[index] > 1 and not segment.ends
+            seconds += saves * unit.finish.save
+            if segment.parent is not None and not segment.text_trains:
+                seconds += unit.captions
+            if segment.parent is None or segment.parent in begun:
+                seconds += unit.finish.build  # a first child goes on from the live trial
+            begun.add(segment.parent)
+        for trial in family.trials:
+            unit = self.unit(self.requests[trial])
+            assert unit.finish is not None
+            seconds += unit.evaluation + unit.finish.save + unit.finish.export
+        return seconds
 
     def _steps_left(self, family: Family) -> list[int]:
         """Steps of each segment that no checkpoint spares, as whoever trains it finds them."""
-        found = [self._furthest(segment) for segment in family.segments]
-        wanted = [bool(segment.ends) for segment in family.segments]
-        for index in range(len(family.segments) - 1, 0, -1):
-            parent = family.segments[index].parent
+        segments = family.segments
+        if self.checkpoints is None:
+            return [len(segment.steps) for segment in segments]
+        found = [self.checkpoints.latest(segment) for segment in segments]
+        wanted = [bool(segment.ends) for segment in segments]
+        for index in range(len(segments) - 1, 0, -1):  # children come after their parents
+            parent = segments[index].parent
             if parent is not None and wanted[index] and found[index] is None:
                 wanted[parent] = True
         return [
-            segment.stop - (segment.start if step is None else step) if is_wanted else 0
-            for segment, step, is_wanted in zip(family.segments, found, wanted, strict=True)
+            segment.stop - (segment.start if state is None else state.step) if is_wanted else 0
+            for segment, state, is_wanted in zip(segments, found, wanted, strict=True)
         ]
-
-    def _furthest(self, segment: Segment) -> int | None:
-        if self.checkpoints is None:
-            return None
-        found = self.checkpoints.latest(segment)
-        return None if found is None else found.step
-
-    def _finishing(
-        self, family: Family, requests: Mapping[str, TrialRequest], finish: FinishCost
-    ) -> float:
-        """Everything beside steps: measured once in each segment where several trials pass."""
-        first = requests[family.trials[0]]
-        seconds = 0.0
-        for segment in family.segments:
-            request = requests[family.trials[segment.trials[-1]]]
-            every, saves = request.settings.evaluate.every, request.settings.train.checkpoint_every
-            due = _multiples(segment, every) - (1 if every and _ends_at(segment, every) else 0)
-            seconds += max(0, due) * evaluation_seconds(request, finish)
-            seconds += _multiples(segment, saves) * finish.save
-            if segment.parent is not None and not segment.text_trains:
-                seconds += finish.caption * caption_count(first)
-        forks = len(family.segments) - len(set(s.parent for s in family.segments))
-        seconds += (1 + forks) * finish.build
-        for trial in family.trials:
-            seconds += evaluation_seconds(requests[trial], finish) + finish.save + finish.export
-        return seconds
-
-
-def trial_seconds(request: TrialRequest, finish: FinishCost) -> float:
-    """What a trial takes beside its steps when it is trained by itself in a process that is
-    there.
-    """
-    settings, steps = request.settings, request.max_train_steps
-    times = evaluations(settings, steps)
-    saves = 1 + (steps - 1) // (settings.train.checkpoint_every or steps)
-    captions = caption_count(request) * finish.caption
-    fixed = finish.build + finish.export + (captions if has_text_phase(settings) else 0.0)
-    return fixed + times * evaluation_seconds(request, finish) + saves * finish.save
 
 
 def evaluation_seconds(request: TrialRequest, finish: FinishCost) -> float:
@@ -174,14 +185,16 @@ def evaluation_seconds(request: TrialRequest, finish: FinishCost) -> float:
 
 
 def preparing_seconds(requests: Sequence[TrialRequest], known: Known, store: Store) -> float:
-    """Encoding pictures, drawing those of the class, and what drift is measured against: once."""
+    """A process and its base; encoding pictures, drawing those of the class and those that drift is
+    measured on: all of it once.
+    """
     seconds, latents, drawn = 0.0, 0, 0
-    encode = 0.0
+    start = encode = 0.0
     for request in different_preparations(requests):
         finish, settings = known.finish(request), request.settings
         if finish is None:
             continue
-        encode = finish.encode
+        start, encode = finish.start, finish.encode
         latents += latent_count(request)
         each = finish.picture + finish.encode
         if settings.evaluate.loss_timesteps:
@@ -191,24 +204,8 @@ def preparing_seconds(requests: Sequence[TrialRequest], known: Known, store: Sto
             wanted = max(0, num_class_pictures(request) - drawn)
             drawn += wanted
             seconds += wanted * (settings.prior.sample_steps * finish.sample_step + each)
-    if latents:
-        seconds += encode * max(0, latents - cached(store, "latents"))
-    return seconds
-
-
-def candidates_of(
-    families: Sequence[Family], requests: Mapping[str, TrialRequest]
-) -> list[Candidate]:
-    """The families by what their steps cost."""
-    steps: dict[tuple[StepKey, ...], int] = {}
-    shown: dict[tuple[StepKey, ...], TrialRequest] = {}
-    for family in families:
-        request = requests[family.trials[0]]
-        phases = sorted({segment.text_trains for segment in family.segments}, reverse=True)
-        keys = tuple(step_key(request, trains) for trains in phases)
-        steps[keys] = steps.get(keys, 0) + family.steps_in_tree
-        shown.setdefault(keys, request)
-    return [Candidate(shown[keys], keys, count) for keys, count in steps.items()]
+    new = max(0, latents - cached(store, "latents"))
+    return start + seconds + encode * new
 
 
 def _multiples(segment: Segment, every: int | None) -> int:
@@ -216,9 +213,8 @@ def _multiples(segment: Segment, every: int | None) -> int:
     return segment.stop // every - segment.start // every if every else 0
 
 
-def _ends_at(segment: Segment, every: int) -> bool:
-    return (
-        bool(segment.ends)
-        and segment.stop % every == 0
-        and len(segment.trials) == len(segment.ends)
-    )
+def _measured(segment: Segment, every: int | None) -> int:
+    """How often the trials that pass are measured on the way; at a trial's end it is its own."""
+    all_end = len(segment.ends) == len(segment.trials)
+    at_end = every and all_end and segment.stop % every == 0
+    return _multiples(segment, every) - (1 if at_end else 0)

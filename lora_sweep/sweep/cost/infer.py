@@ -41,55 +41,55 @@ class StepCosts:
     """All measurements of one machine."""
 
     def __init__(self, costs: Iterable[StepCost] = ()) -> None:
-        self._by_group: dict[tuple[Any, ...], list[StepCost]] = {}
+        self._by_group: dict[tuple[Any, ...], dict[StepKey, StepCost]] = {}
         self.add(costs)
 
     def add(self, costs: Iterable[StepCost]) -> None:
         """Add measurements; of one key, the first that came is kept."""
         for cost in costs:
-            group = self._by_group.setdefault(_group(cost.key), [])
-            if all(cost.key != each.key for each in group):
-                group.append(cost)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_group.values()))
+            self._by_group.setdefault(_group(cost.key), {}).setdefault(cost.key, cost)
 
     def known(self) -> set[StepKey]:
         """The keys that were measured."""
-        return {cost.key for group in self._by_group.values() for cost in group}
+        return {key for group in self._by_group.values() for key in group}
 
     def expect(self, key: StepKey, rows: float) -> Expected | None:
         """What steps of `rows` rows on average take; None where nothing comparable was measured."""
-        costs = self._by_group.get(_group(key))
+        costs = tuple(self._by_group.get(_group(key), {}).values())
         if not costs:
             return None
-        nearest = _Seconds(costs, key, rows).nearest()
-        seconds = _Seconds(costs, key, rows).infer()
-        told = [cost for cost in costs if cost.memory is not None]
+        asked = _Question(costs, key, rows, _SECONDS)
+        nearest = asked.nearest()
+        told = tuple(cost for cost in costs if cost.memory is not None)
         # The peak is that of a full batch, whatever the mean one is.
-        memory = _Memory(told, key, key.rows).infer() if told else None
+        memory = _Question(told, key, float(key.rows), _MEMORY).infer() if told else None
         is_exact = nearest.key == key and abs(rows / nearest.rows - 1) <= EXACT_WITHIN
-        return Expected(seconds, memory, nearest if is_exact else None)
+        return Expected(asked.infer(), memory, nearest if is_exact else None)
 
 
-class _Line:
-    """Infers one quantity of steps with a key from measurements of its group.
+@dataclass(frozen=True)
+class _Quantity:
+    """What is inferred."""
 
-    at: where on the axis of rows the asked one lies; `rows` tells where measured ones do.
-    """
-
+    of: Callable[[StepCost], float]
+    rows: Callable[[StepCost], float]  # that it goes by
     proportional: bool  # to rows and pixels, where nothing else is known
 
-    def __init__(self, costs: Sequence[StepCost], key: StepKey, at: float) -> None:
-        self.costs, self.key, self.at = costs, key, at
 
-    def value(self, cost: StepCost) -> float:
-        """The quantity."""
-        raise NotImplementedError
+_SECONDS = _Quantity(lambda cost: cost.seconds, lambda cost: cost.rows, proportional=True)
+_MEMORY = _Quantity(
+    lambda cost: float(cost.memory or 0), lambda cost: float(cost.key.rows), proportional=False
+)
 
-    def rows(self, cost: StepCost) -> float:
-        """The rows that it goes by."""
-        raise NotImplementedError
+
+@dataclass(frozen=True)
+class _Question:
+    """A quantity of steps with a key and `at` rows, from measurements of the key's group."""
+
+    costs: Sequence[StepCost]
+    key: StepKey
+    at: float
+    quantity: _Quantity
 
     def nearest(self) -> StepCost:
         """The measurement that is most like what is asked for."""
@@ -97,92 +97,72 @@ class _Line:
 
     def infer(self) -> float:
         """The rule of this module."""
-        nearest = self.nearest()
-        known = result = self.value(nearest)
-        slope = self._slope(self.rows, self.at, "rows")
+        nearest, rows = self.nearest(), self.quantity.rows
+        known = result = self.quantity.of(nearest)
+        slope = self._slope(rows, self.at, "rows")
         if slope is not None:
-            result += slope * (self.at - self.rows(nearest))
-        elif self.proportional:
-            result *= self.at / self.rows(nearest)
+            result += slope * (self.at - rows(nearest))
+        elif self.quantity.proportional:
+            result *= self.at / rows(nearest)
         slope = self._slope(lambda cost: cost.key.rank, self.key.rank, "rank")
         result += (slope or 0.0) * (self.key.rank - nearest.key.rank)
         for name in _differing(nearest.key, self.key):
             result += self._difference(name, getattr(nearest.key, name))
-        if self.proportional:
+        if self.quantity.proportional:
             result *= (self.key.resolution / nearest.key.resolution) ** 2
         return max(result, known / 100)  # a line through two noisy points may fall below nothing
 
     def _distance(self, cost: StepCost) -> tuple[float, ...]:
+        rows = self.quantity.rows(cost)
         return (
-            float(cost.key.resolution != self.key.resolution),
-            float(len(_differing(cost.key, self.key))),
-            float(cost.key.rank != self.key.rank),
-            max(self.at / self.rows(cost), self.rows(cost) / self.at),
-            float(cost.key != self.key),
+            cost.key.resolution != self.key.resolution,
+            len(_differing(cost.key, self.key)),
+            cost.key.rank != self.key.rank,
+            max(self.at / rows, rows / self.at),
+            cost.key != self.key,
         )
 
-    def _slope(self, place: Callable[[StepCost], float], at: float, but: str) -> float | None:
-        """Of the line through two measurements around `at` that differ in this alone, as like to
-        the key as there are.
+    def _slope(self, place: Callable[[StepCost], float], at: float, axis: str) -> float | None:
+        """Of the line through two measurements around `at` that differ in one axis alone, as like
+        to the key as there are.
         """
-        series: dict[tuple[Any, ...], list[StepCost]] = {}
+        series: dict[tuple[Any, ...], dict[float, StepCost]] = {}
         for cost in self.costs:
-            series.setdefault(_others(cost, but), []).append(cost)
-        usable = [each for each in series.values() if len({place(cost) for cost in each}) > 1]
+            series.setdefault(_all_but(axis, cost), {})[place(cost)] = cost
+        usable = [each for each in series.values() if len(each) > 1]
         if not usable:
             return None
-        like = min(usable, key=lambda each: min(self._likeness(cost, but) for cost in each))
-        places = sorted({place(cost): cost for cost in like}.items(), key=lambda pair: pair[0])
-        above = next((i for i, (x, _) in enumerate(places) if x >= at), len(places) - 1)
-        (x0, first), (x1, second) = places[max(above, 1) - 1], places[max(above, 1)]
-        return (self.value(second) - self.value(first)) / (x1 - x0)
-
-    def _likeness(self, cost: StepCost, but: str) -> tuple[float, ...]:
-        differing = [name for name in _differing(cost.key, self.key) if name != but]
-        size = 0.0 if but == "rows" else abs(self.rows(cost) - self.at)
-        return (
-            float(len(differing)),
-            float(but != "rank" and cost.key.rank != self.key.rank),
-            size,
-        )
+        like = min(usable, key=lambda each: min(self._likeness(c, axis) for c in each.values()))
+        places = sorted(like)
+        above = next((i for i, x in enumerate(places) if x >= at), len(places) - 1)
+        low, high = places[max(above, 1) - 1], places[max(above, 1)]
+        return (self.quantity.of(like[high]) - self.quantity.of(like[low])) / (high - low)
 
     def _difference(self, name: str, instead_of: Any) -> float:
         """What a setting of the key adds over another value, by the pair most like the key."""
+        wanted = getattr(self.key, name)
         without = {
-            _others(cost, name): cost
+            _all_but(name, cost): cost
             for cost in self.costs
             if getattr(cost.key, name) == instead_of
         }
         pairs = [
             (cost, without[others])
             for cost in self.costs
-            if getattr(cost.key, name) == getattr(self.key, name)
-            and (others := _others(cost, name)) in without
+            if getattr(cost.key, name) == wanted and (others := _all_but(name, cost)) in without
         ]
         if not pairs:
             return 0.0
         one, other = min(pairs, key=lambda pair: self._likeness(pair[0], name))
-        return self.value(one) - self.value(other)
+        return self.quantity.of(one) - self.quantity.of(other)
 
-
-class _Seconds(_Line):
-    proportional = True
-
-    def value(self, cost: StepCost) -> float:
-        return cost.seconds
-
-    def rows(self, cost: StepCost) -> float:
-        return cost.rows
-
-
-class _Memory(_Line):
-    proportional = False
-
-    def value(self, cost: StepCost) -> float:
-        return float(cost.memory or 0)
-
-    def rows(self, cost: StepCost) -> float:
-        return float(cost.key.rows)
+    def _likeness(self, cost: StepCost, axis: str) -> tuple[float, ...]:
+        """Distance from the key, save along the axis that is looked at."""
+        return (
+            sum(name != axis for name in _differing(cost.key, self.key)),
+            axis != "rank" and cost.key.rank != self.key.rank,
+            0.0 if axis == "rows" else abs(self.quantity.rows(cost) - self.at),
+        )
 
 
 def _group(key: StepKey) -> tuple[Any, ...]:
@@ -193,7 +173,7 @@ def _differing(one: StepKey, other: StepKey) -> list[str]:
     return [name for name in OTHERS if getattr(one, name) != getattr(other, name)]
 
 
-def _others(cost: StepCost, but: str) -> tuple[Any, ...]:
+def _all_but(axis: str, cost: StepCost) -> tuple[Any, ...]:
     """Everything by which measurements differ, save one; only those of one source are compared."""
-    names = [name for name in (*OTHERS, "rank", "resolution", "rows") if name != but]
+    names = [name for name in (*OTHERS, "rank", "resolution", "rows") if name != axis]
     return (*(getattr(cost.key, name) for name in names), cost.source)

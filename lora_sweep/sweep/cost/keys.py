@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from lora_sweep.config.settings import PriorGenerated, Prodigy, ProdigyPlus, Set
 from lora_sweep.data.order import num_items, steps_per_epoch
 from lora_sweep.sweep.cost.machine import device_of
 from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.sweep.stages import spec_of, stages
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class FinishKey:
     vae_precision: str
     resolution: int
     batch_size: int  # evaluate.batch_size
+    embedder: str  # what samples are measured by
 
     @property
     def digest(self) -> str:
@@ -77,8 +80,10 @@ def step_key(request: TrialRequest, text_trains: bool) -> StepKey:
     model, train, lora = settings.model, settings.train, settings.lora
     device = device_of(settings)
     with_class = num_class_pictures(request) > 0
+    items = num_items(len(examples.train), settings.dataset.repeats, num_class_pictures(request))
+    rows = min(train.batch_size, items)
     captions = len({example.caption for example in examples.train})
-    texts = min(train.batch_size, captions) + int(with_class)
+    texts = min(rows, captions) + int(with_class)
     return StepKey(
         base=request.base_hash,
         device=device,
@@ -92,7 +97,7 @@ def step_key(request: TrialRequest, text_trains: bool) -> StepKey:
         adapter=_adapter(settings, text_trains),
         checkpointing=train.gradient_checkpointing,
         accumulation=train.gradient_accumulation_steps,
-        rows=train.batch_size * (2 if with_class else 1),
+        rows=rows * (2 if with_class else 1),
         texts=texts if text_trains else 0,
     )
 
@@ -109,7 +114,20 @@ def finish_key(request: TrialRequest) -> FinishKey:
         vae_precision=model.vae_precision.value,
         resolution=model.resolution,
         batch_size=settings.evaluate.batch_size,
+        embedder=settings.evaluate.embedder.value,
     )
+
+
+def cost_settings(request: TrialRequest) -> Hashable:
+    """What costs can depend on: of requests for which it is equal, everything costs the same."""
+    s = request.settings
+    parts = (s.model, s.dataset, s.optimizer, s.lora, s.te_mode, s.prior, s.train, s.evaluate)
+    return (request.base_hash, len(request.class_examples), *parts)
+
+
+def phases(request: TrialRequest) -> tuple[bool, ...]:
+    """For each kind of steps that a request has, whether the text side trains in them."""
+    return tuple(stage.text_trains for stage in stages(spec_of(request)))
 
 
 def has_text_phase(settings: Settings) -> bool:

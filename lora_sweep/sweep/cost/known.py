@@ -1,44 +1,38 @@
-"""What is known of the costs of a sweep on this machine, and measuring what is not. No torch."""
+"""What is known of the costs of trials on this machine, and measuring what is not. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 from lora_sweep.results.store import Store
-from lora_sweep.sweep.cost.calibrator import (
-    LARGE_BASE_LOADING_SECONDS,
-    LOADING_SECONDS,
-    Calibrator,
-)
+from lora_sweep.sweep.cost.calibrator import Calibrator
 from lora_sweep.sweep.cost.choose import Candidate, telling
-from lora_sweep.sweep.cost.infer import StepCosts
-from lora_sweep.sweep.cost.keys import FinishKey, StepKey, finish_key
+from lora_sweep.sweep.cost.infer import Expected, StepCosts
+from lora_sweep.sweep.cost.keys import (
+    FinishKey,
+    StepKey,
+    finish_key,
+    mean_rows_per_step,
+    phases,
+    step_key,
+)
 from lora_sweep.sweep.cost.learned import learned_costs
 from lora_sweep.sweep.cost.machine import Machine, this_machine
-from lora_sweep.sweep.cost.records import (
-    FinishCost,
-    Records,
-    StepCost,
-    today,
-)
+from lora_sweep.sweep.cost.records import FinishCost, Records, StepCost, today
 from lora_sweep.sweep.cost.shapes import base_shapes
+from lora_sweep.sweep.options import Calibrate
 from lora_sweep.sweep.request import TrialRequest
 
-MEASURING_SECONDS = 5.0
+MEASURING_SECONDS = 4.0  # of all but the first trial
 ASKED_FOR_SECONDS = 60.0  # with calibrate=always
+LOADING_SECONDS = 60.0  # imports included, before the process is given up
+LARGE_BASE_LOADING_SECONDS = 900.0
 LARGE_BASE = 2**30  # bytes on disk: loading more is not done for a plan without being asked
 
 Say = Callable[[str], None]
-
-
-class Calibrate(str, Enum):
-    """When a plan may take steps to see what they cost."""
-
-    auto = "auto"  # where neither trials nor earlier calibrations tell, and the base is small
-    never = "never"
-    always = "always"  # everything anew, also on a large base, as long as it needs no download
 
 
 @dataclass
@@ -49,17 +43,27 @@ class Known:
     steps: StepCosts = field(default_factory=StepCosts)
     finishes: dict[FinishKey, FinishCost] = field(default_factory=dict)
 
+    def step(self, request: TrialRequest, text_trains: bool) -> Expected | None:
+        """What one of a request's steps takes."""
+        return self.steps.expect(step_key(request, text_trains), mean_rows_per_step(request))
+
     def finish(self, request: TrialRequest) -> FinishCost | None:
         """What a request takes beside its steps, by the measurement most like it; None where its
         base was not measured.
         """
         key = finish_key(request)
-        if key in self.finishes:
-            return self.finishes[key]
         same = [c for k, c in self.finishes.items() if (k.base, k.device) == (key.base, key.device)]
-        return min(
-            same, key=lambda c: (abs(c.key.resolution - key.resolution), c.key.digest), default=None
-        )
+        return min(same, key=lambda cost: _unlike(cost.key, key), default=None)
+
+    def memory(self, request: TrialRequest) -> float | None:
+        """Bytes at the peak of the process that trains a request and measures it."""
+        steps = [self.step(request, text_trains) for text_trains in phases(request)]
+        found = [step.memory for step in steps if step is not None and step.memory is not None]
+        if len(found) < len(steps):
+            return None
+        finish = self.finish(request)
+        measures = finish.memory if finish is not None and finish.memory is not None else 0.0
+        return max(*found, measures)
 
     def add(self, costs: Sequence[StepCost | FinishCost]) -> None:
         """Take measurements; of one key, the first that came is kept."""
@@ -69,47 +73,73 @@ class Known:
                 self.finishes.setdefault(cost.key, cost)
 
 
-def known_costs(
+def stored_costs(
+    store: Store, requests: Sequence[TrialRequest], wanted: Collection[StepKey], say: Say
+) -> Known:
+    """What trials tell that were trained here, and after them what calibrations told."""
+    known = Known(this_machine())
+    learned, foreign = learned_costs(store, requests, wanted, known.machine)
+    if foreign:
+        say(f"{foreign} trained elsewhere or with another torch: not counted for time")
+    known.add(learned)
+    known.add(Records(store, known.machine).read(say))
+    return known
+
+
+def measured_costs(
     store: Store,
     requests: Sequence[TrialRequest],
     candidates: Sequence[Candidate],
     calibrate: Calibrate,
     calibrator: Calibrator,
     say: Say,
+    scratch: Path | None = None,
 ) -> Known:
-    """Trained trials first, then stored calibrations, then new ones; `say` is told what happens.
+    """Stored costs and, where they do not tell enough of the candidates, new calibrations.
 
-    candidates: the trials of the sweep by what their steps cost. New calibrations are kept.
+    New ones are kept in the results folder, unless `scratch` names another place to write to, where
+    nothing stays. `say` is told what happens. Raises StoreError where nothing can be written.
     """
-    known = Known(this_machine())
-    records = Records(store, known.machine)
     wanted = {key for each in candidates for key in each.keys}
-    if calibrate is not Calibrate.always:
-        learned, foreign = learned_costs(store, requests, wanted, known.machine)
-        if foreign:
-            say(f"{foreign} trained elsewhere or with another torch: not counted for time")
-        known.add(learned)
-        known.add(records.read(say))
+    if calibrate is Calibrate.always:
+        known = Known(this_machine())
+    else:
+        known = stored_costs(store, requests, wanted, say)
     if calibrate is Calibrate.never:
         return known
+    todo = _todo(known, candidates, calibrate)
+    records = None if scratch else Records(store, known.machine)
+    if todo:
+        kinds = len({key for each in todo for key in each.keys})
+        say(f"calibrating: a few steps each of {kinds} kinds …")
+        seconds = MEASURING_SECONDS if calibrate is Calibrate.auto else ASKED_FOR_SECONDS
+        _measure(known, records, scratch or store.cache, todo, seconds, calibrator, say)
+    if calibrate is Calibrate.always:  # what there was no time for
+        known.add(Records(store, known.machine).read(say))
+    return known
+
+
+def needs_calibration(store: Store, calibrate: Calibrate) -> bool:
+    """Whether a plan will measure for certain: then starting a Calibrator ahead saves time."""
+    if calibrate is Calibrate.auto:
+        return not any(Records(store, this_machine()).own.glob("*.json"))
+    return calibrate is Calibrate.always
+
+
+def _todo(known: Known, candidates: Sequence[Candidate], calibrate: Calibrate) -> list[Candidate]:
+    """Whom to measure, the most telling first."""
     possible = [each for each in candidates if _can_be_measured(each.request, calibrate)]
     todo = telling(possible, known.steps.known())
     if calibrate is Calibrate.always:
         todo += sorted((c for c in possible if c not in todo), key=lambda c: -c.steps)
-    lacking = [each for each in possible if known.finish(each.request) is None]
-    if lacking and not todo:
-        todo = lacking[:1]
-    if todo:
-        seconds = MEASURING_SECONDS if calibrate is Calibrate.auto else ASKED_FOR_SECONDS
-        _measure(known, records, store, todo, bool(lacking), seconds, calibrator, say)
-    if calibrate is Calibrate.always:
-        known.add(records.read(say))
-    return known
+    lacking = [c for c in (*todo, *possible) if finish_key(c.request) not in known.finishes]
+    if lacking:  # of the first trial, all but its steps is measured, too
+        todo = [lacking[0], *(each for each in todo if each is not lacking[0])]
+    return todo
 
 
 def _can_be_measured(request: TrialRequest, calibrate: Calibrate) -> bool:
-    model = request.settings.model
-    base = base_shapes(model)
+    base = base_shapes(request.settings.model)
     if base is None or base.bytes_on_disk is None:
         return False  # what is not here is not downloaded for a plan
     return base.bytes_on_disk <= LARGE_BASE or calibrate is Calibrate.always
@@ -117,45 +147,48 @@ def _can_be_measured(request: TrialRequest, calibrate: Calibrate) -> bool:
 
 def _measure(
     known: Known,
-    records: Records,
-    store: Store,
+    records: Records | None,
+    folder: Path,
     todo: Sequence[Candidate],
-    finish: bool,
     seconds: float,
     calibrator: Calibrator,
     say: Say,
 ) -> None:
     bases = [base_shapes(each.request.settings.model) for each in todo]
     large = any(base is not None and (base.bytes_on_disk or 0) > LARGE_BASE for base in bases)
-    patience = LARGE_BASE_LOADING_SECONDS if large else LOADING_SECONDS
-    say(f"calibrating: a few steps of {len(todo)} kinds …")
-    told = calibrator.measure(
-        store, [each.request for each in todo], finish=finish, seconds=seconds, patience=patience
+    lines = calibrator.measure(
+        folder,
+        [each.request for each in todo],
+        finish=finish_key(todo[0].request) not in known.finishes,
+        seconds=seconds,
+        patience=LARGE_BASE_LOADING_SECONDS if large else LOADING_SECONDS,
     )
-    date = today()
-    for line in told:
+    for line in lines:
         candidate = todo[line["trial"]]
-        cost: StepCost | FinishCost
-        if line["kind"] == "step":
-            key = _key(candidate.keys, line["text"])
-            if key is None:
-                continue
-            rows = float(key.rows_per_step)
-            cost = StepCost(key, rows, line["seconds"], line["memory"], date)
-        elif line["kind"] == "finish":
-            values = {name: line[name] for name in _FINISH}
-            cost = FinishCost(finish_key(candidate.request), **values, date=date)
-        else:
+        if line["kind"] == "failed":
             say(f"could not be calibrated: {candidate.request.name}: {line['reason']}")
             continue
-        records.write(cost)
+        cost = _cost(candidate, line)
         known.add([cost])
+        if records is not None:
+            records.write(cost)
     if calibrator.failure:
         say(f"calibration ended early: {calibrator.failure}")
 
 
-_FINISH = tuple(name for name in FinishCost.__dataclass_fields__ if name not in ("key", "date"))
+def _cost(candidate: Candidate, line: dict[str, Any]) -> StepCost | FinishCost:
+    if line["kind"] == "step":
+        key = next(key for key in candidate.keys if (key.texts > 0) == line["text"])
+        rows = float(key.rows_per_step)  # batches that are measured are full
+        return StepCost(key, rows, line["seconds"], line["memory"], today())
+    told = [f.name for f in fields(FinishCost) if f.name not in ("key", "date")]
+    values = {name: line[name] for name in told}
+    return FinishCost(finish_key(candidate.request), **values, date=today())
 
 
-def _key(keys: Collection[StepKey], text_trains: bool) -> StepKey | None:
-    return next((key for key in keys if (key.texts > 0) == text_trains), None)
+def _unlike(one: FinishKey, other: FinishKey) -> tuple[Any, ...]:
+    """Small where what one takes tells what the other takes."""
+    names = [f.name for f in fields(FinishKey)]
+    differing = sum(getattr(one, name) != getattr(other, name) for name in names)
+    far = abs(one.resolution - other.resolution)
+    return (one.embedder != other.embedder, far, differing, one.digest)

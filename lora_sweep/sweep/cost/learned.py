@@ -16,7 +16,7 @@ from lora_sweep.config.settings import Settings
 from lora_sweep.errors import LoraSweepError
 from lora_sweep.results.store import Store, TrialFolder
 from lora_sweep.results.trial_record import TrialRecord, TrialState
-from lora_sweep.sweep.cost.keys import StepKey, has_text_phase, mean_rows_per_step, step_key
+from lora_sweep.sweep.cost.keys import StepKey, mean_rows_per_step, phases, step_key
 from lora_sweep.sweep.cost.machine import Machine
 from lora_sweep.sweep.cost.records import TRIALS, StepCost
 from lora_sweep.sweep.request import TrialRequest
@@ -41,7 +41,7 @@ def learned_costs(
     found: dict[StepKey, list[StepCost]] = {}
     foreign = 0
     for folder, request in _trained(store, requests):
-        keys = _phases(request)
+        keys = [step_key(request, text_trains) for text_trains in phases(request)]
         if all(key not in wanted or len(found.get(key, ())) >= ENOUGH_TRIALS for key in keys):
             continue
         record = _record(folder)
@@ -116,11 +116,6 @@ def _is_of(machine: Machine, folder: TrialFolder, record: TrialRecord) -> bool:
         return json.loads(folder.lock_file.read_text())["host"] == socket.gethostname()
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _phases(request: TrialRequest) -> list[StepKey]:
-    keys = [step_key(request, False)]
-    return [step_key(request, True), *keys] if has_text_phase(request.settings) else keys
 
 
 def _costs(folder: TrialFolder, request: TrialRequest, keys: Sequence[StepKey]) -> list[StepCost]:

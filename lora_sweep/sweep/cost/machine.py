@@ -8,12 +8,14 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from lora_sweep.config.settings import Device, Settings
+from lora_sweep.files import store_error
 
 CPUINFO = Path("/proc/cpuinfo")
 MEMINFO = Path("/proc/meminfo")
@@ -118,13 +120,27 @@ def available_memory() -> int | None:
 
 def free_disk(folder: Path) -> int | None:
     """Bytes free where a folder is, or will be; None where the system does not tell."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
-        return shutil.disk_usage(place).free
+        return shutil.disk_usage(_existing(folder)).free
     except OSError:
         return None
+
+
+def why_unwritable(folder: Path) -> str | None:
+    """Why nothing can be written where a folder is, or will be; leaves nothing behind."""
+    place = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return None
+    except OSError as error:
+        return str(store_error(place, "write to", error))
+
+
+def _existing(folder: Path) -> Path:
+    place = folder.absolute()
+    while not os.path.exists(place) and place != place.parent:  # Path's may raise
+        place = place.parent
+    return place
 
 
 @cache

@@ -17,3 +17,8 @@ def makespan(seconds: Sequence[float], workers: int) -> float:
     for job in sorted(seconds, reverse=True):
         heapq.heapreplace(free_at, free_at[0] + job)
     return max(free_at)
+
+
+def slowdown(workers: int, threads: int, cores: int) -> float:
+    """How much longer a step takes when workers of several threads share too few cores."""
+    return max(1.0, workers * threads / cores)

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from lora_sweep.config.settings import Settings
-from lora_sweep.model.base import Base
 from lora_sweep.sweep.cost.keys import has_text_phase
 from lora_sweep.training.loop import train
 from lora_sweep.training.trial import Trial
@@ -29,8 +28,8 @@ class Clock:
     now does not count; else by the clock on the wall.
     """
 
-    def __init__(self, settings: Settings, base: Base) -> None:
-        self._is_cuda = base.device.type == "cuda"
+    def __init__(self, settings: Settings, device: torch.device) -> None:
+        self._is_cuda = device.type == "cuda"
         alone = not self._is_cuda and settings.train.threads == 1
         self._now = time.process_time if alone else time.perf_counter
         self.seconds = 0.0
@@ -49,14 +48,14 @@ class Clock:
             torch.cuda.synchronize()
 
 
-def phases(index: int, trial: Trial) -> Iterator[dict[str, Any]]:
-    """Steps before the pivot, if there are any, and after it."""
+def timed_steps(trial: Trial) -> Iterator[dict[str, Any]]:
+    """Seconds of a step before the pivot, if there are any, and after it."""
     steps = train(trial, NEVER)
     if has_text_phase(trial.settings):
         trial.pivot_step = NEVER
-        yield {"kind": "step", "trial": index, "text": True, **_timed(steps, trial)}
+        yield {"text": True, **_timed(steps, trial)}
         trial.freeze_text()
-    yield {"kind": "step", "trial": index, "text": False, **_timed(steps, trial)}
+    yield {"text": False, **_timed(steps, trial)}
 
 
 def _timed(steps: Iterator[object], trial: Trial) -> dict[str, float | int]:
@@ -64,7 +63,7 @@ def _timed(steps: Iterator[object], trial: Trial) -> dict[str, float | int]:
     next(steps)
     seconds: list[float] = []
     while len(seconds) < TIMED_STEPS and sum(seconds) < ENOUGH_SECONDS:
-        with Clock(trial.settings, trial.base) as step:
+        with Clock(trial.settings, trial.base.device) as step:
             next(steps)
         seconds.append(step.seconds)
     return {"seconds": statistics.median(seconds), "memory": peak_memory()}
