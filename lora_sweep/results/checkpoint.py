@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 TENSORS = "state.safetensors"
 META = "state.json"
+PIN = "pinned"
+"""A file in the folder of a checkpoint that is not to be removed when newer ones are written."""
+
 STEP_FOLDER = re.compile(r"step-(\d{6,})")
 
 
@@ -57,11 +60,13 @@ def save_checkpoint(
     meta: Mapping[str, Any],
     *,
     keep: int | None = None,
+    pinned: bool = False,
 ) -> Path:
     """Write one step's state; afterwards it is there completely, or not at all.
 
     tensors: any device, any shape; stored in their own dtypes. meta: JSON values, finite.
-    keep: how many of the newest checkpoints to leave in place; None leaves all.
+    keep: how many of the newest checkpoints to leave in place; None leaves all. pinned: leave this
+    one in place beside them, until `unpin`.
     Raises StoreError when the disk is full or not writable, ValueError for meta that is not JSON.
     """
     target = step_folder(folder, step)
@@ -76,6 +81,8 @@ def save_checkpoint(
         content["sha256"] = sha256_of(temporary / TENSORS)
         content["sha256_of_meta"] = _digest(content)
         atomic_write(temporary / META, json.dumps(content, indent=2, allow_nan=False))
+        if pinned:
+            (temporary / PIN).touch()
         _put_in_place(temporary, target)
     except OSError as error:
         raise store_error(target, "write the checkpoint", error) from error
@@ -122,15 +129,23 @@ def latest_checkpoint(
 
 
 def prune_checkpoints(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints; at least one is always left."""
+    """Remove all but the newest `keep` checkpoints, and those pinned; at least one is left."""
     if keep < 1:
         raise ValueError(f"train.checkpoints_kept={keep} must be at least 1")
-    for step in checkpoint_steps(folder)[:-keep]:
+    steps = checkpoint_steps(folder)
+    loose = [step for step in steps if not (step_folder(folder, step) / PIN).exists()]
+    for step in loose[:-keep]:
         path = step_folder(folder, step)
         # state.json goes first: a removal cut short then leaves no checkpoint, not half of one.
         with contextlib.suppress(OSError):
             (path / META).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def unpin(folder: Path, step: int, keep: int) -> None:
+    """Nobody needs a pinned checkpoint any more: it goes where it is not of the newest `keep`."""
+    (step_folder(folder, step) / PIN).unlink(missing_ok=True)
+    prune_checkpoints(folder, keep)
 
 
 def _save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +14,12 @@ from lora_sweep.results.checkpoint import save_checkpoint
 from lora_sweep.results.progress import closing_summary, say
 from lora_sweep.results.trial_record import TrialState
 from lora_sweep.sweep.checkpoints import CheckpointIndex, FoundCheckpoint
+from lora_sweep.sweep.faults import note_fault
 from lora_sweep.sweep.finish import Finisher
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.live import Live, Snapshot
-from lora_sweep.sweep.out_of_memory import is_out_of_memory, memory_message, release_memory
 from lora_sweep.sweep.recorder import Recorder
-from lora_sweep.sweep.tree import Family, Segment
+from lora_sweep.sweep.tree import Address, Family, Segment
 from lora_sweep.sweep.trial_log import TrialLog
 from lora_sweep.sweep.watch import Watch
 from lora_sweep.training.loop import train
@@ -40,6 +38,7 @@ class FamilyRun:
     interrupt: Interrupt
     steps_before: int = 0  # that lie behind already, in what is reported
     aloud: bool = True  # one of many: say what stopped a trial, and of a done one only where it is
+    leaves: Collection[Address] = ()  # ends of segments to be kept for whoever goes on from them
     faults: dict[str, Exception] = field(default_factory=dict)  # by trial
     _at: int | None = field(default=None, init=False)  # segment at whose end the live trial stands
 
@@ -57,16 +56,21 @@ class FamilyRun:
                     wanted[index] and not self._train_or_note(index, segment)
                 ):
                     broken.add(index)
+            self._leave_waiting("another worker goes on with it")
         except KeyboardInterrupt:
-            for log in self.logs.values():
-                if log.is_open and log.record.state is TrialState.running:
-                    with contextlib.suppress(LoraSweepError):  # a full disk takes no record
-                        self._note(log, TrialState.waiting, self.interrupt.reason)
+            self._leave_waiting(self.interrupt.reason)
             raise
         finally:
             self.live.leave()
             for log in self.logs.values():
                 self._close(log)
+
+    def _leave_waiting(self, reason: str) -> None:
+        """Note that nobody works any more on trials that are not done."""
+        for log in self.logs.values():
+            if log.is_open and log.record.state is TrialState.running:
+                with contextlib.suppress(LoraSweepError):  # a full disk takes no record
+                    self._note(log, TrialState.waiting, reason)
 
     def _close(self, log: TrialLog) -> None:
         try:
@@ -75,9 +79,11 @@ class FamilyRun:
             self.faults |= note_fault([log], error, self.watch, self.aloud)
 
     def _wanted(self) -> list[bool]:
-        """Whether each segment's end is needed: a trial ends there, or a child starts from it."""
+        """Whether each segment's end is needed: a trial ends there, or a child starts from it, or
+        it is to be left for others and is not there.
+        """
         segments = self.family.segments
-        wanted = [bool(segment.ends) for segment in segments]
+        wanted = [bool(each.ends) or self._is_leaf(each) for each in segments]
         for index in range(len(segments) - 1, 0, -1):  # children come after their parents
             parent = segments[index].parent
             if (
@@ -87,6 +93,13 @@ class FamilyRun:
             ):
                 wanted[parent] = True
         return wanted
+
+    def _is_leaf(self, segment: Segment) -> bool:
+        """Whether a segment's end is to be written, because others go on from it."""
+        if (segment.key, segment.stop) not in self.leaves:
+            return False
+        found = self.checkpoints.latest(segment)
+        return found is None or found.step < segment.stop
 
     def _train_or_note(self, index: int, segment: Segment) -> bool:
         """Train a segment; False if its trials, and so everything after it, are lost."""
@@ -177,11 +190,12 @@ class FamilyRun:
     def _fork(self, index: int, segment: Segment) -> None:
         """Keep the state for the children that cannot simply go on from the live trial."""
         children = [each for each in self.family.segments if each.parent == index]
+        logs, is_leaf = self._logs(segment.trials), self._is_leaf(segment)
         if len(children) > 1:
             self.live.snapshots[index] = self.live.snapshot(segment.key)
-            if not segment.ends:  # a killed sweep forks again from here; else from what ends here
-                logs = self._logs(segment.trials)
-                self._save(segment, logs[-1], logs)
+        # A killed sweep forks again from here; where a trial ends, from what that one leaves.
+        if is_leaf or (len(children) > 1 and not segment.ends):
+            self._save(segment, logs[-1], logs, pinned=is_leaf)
         parent = segment.parent
         if parent is not None and index == max(
             i for i, s in enumerate(self.family.segments) if s.parent == parent
@@ -209,7 +223,9 @@ class FamilyRun:
         self._note(log, TrialState.waiting, steps=trial.step)
         log.close()
 
-    def _save(self, segment: Segment, owner: TrialLog, logs: Sequence[TrialLog]) -> None:
+    def _save(
+        self, segment: Segment, owner: TrialLog, logs: Sequence[TrialLog], *, pinned: bool = False
+    ) -> None:
         """Write a checkpoint into the owner's folder, after the rows that it belongs to."""
         assert self.live.trial is not None
         step = self.live.trial.step
@@ -217,7 +233,9 @@ class FamilyRun:
         for log in logs:
             log.metrics.sync()
         keep = owner.request.settings.train.checkpoints_kept
-        save_checkpoint(owner.folder.checkpoints, step, state.tensors, state.meta, keep=keep)
+        save_checkpoint(
+            owner.folder.checkpoints, step, state.tensors, state.meta, keep=keep, pinned=pinned
+        )
         for log in logs:
             self._note(log, TrialState.running, steps=step)
 
@@ -233,28 +251,6 @@ class FamilyRun:
 
     def _logs(self, positions: range) -> list[TrialLog]:
         return [self.logs[self.family.trials[position]] for position in positions]
-
-
-def note_fault(
-    logs: Sequence[TrialLog], error: Exception, watch: Watch, aloud: bool
-) -> dict[str, Exception]:
-    """Record what stopped trials; returns it by trial. A fault of ours comes with its traceback."""
-    out_of_memory = is_out_of_memory(error)
-    # The frames hold tensors: after this there may be memory again.
-    trace = "".join(traceback.format_exception(error))
-    release_memory(error)
-    for log in logs:
-        reason = f"{type(error).__name__}: {error}"
-        if out_of_memory:
-            reason = memory_message(error, log.request)
-        with contextlib.suppress(LoraSweepError):  # a full disk takes no record either
-            log.note(TrialState.failed, reason, name=log.request.name)
-        watch.changed(log.request.id, TrialState.failed, log.record.steps, reason)
-        if aloud:
-            say(f"{log.request.name}: failed: {reason}")
-    if not isinstance(error, LoraSweepError) and not out_of_memory:
-        print(trace, end="", file=sys.stderr)
-    return {log.request.id: error for log in logs}
 
 
 class _Clock:

@@ -15,7 +15,9 @@ from lora_sweep.results.progress import say
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.checkpoints import CheckpointIndex
 from lora_sweep.sweep.device import open_device
-from lora_sweep.sweep.family import FamilyRun, note_fault
+from lora_sweep.sweep.family import FamilyRun
+from lora_sweep.sweep.faults import note_fault
+from lora_sweep.sweep.hand_over import with_leaves
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.live import Live
 from lora_sweep.sweep.lookup import settled
@@ -58,7 +60,8 @@ class Trainer:
                 for request in unit.requests
                 if not settled(store, request.id, request.settings, say if blocking else None)
             }
-            families = build_tree(spec_of(request) for request in left.values()).families
+            tree = build_tree(spec_of(request) for request in left.values())
+            families = [with_leaves(each, unit.leaves, unit.until) for each in tree.families]
             before = unit.steps - sum(family.steps_in_tree for family in families)
             for family in families:
                 requests = [left[trial] for trial in family.trials]
@@ -101,6 +104,7 @@ class Trainer:
             self.interrupt,
             steps_before=before,
             aloud=aloud,
+            leaves=unit.leaves,
         )
         run.run()
         return run.faults

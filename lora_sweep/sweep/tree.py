@@ -18,6 +18,9 @@ from itertools import pairwise
 
 from lora_sweep.sweep.stages import Stage, TrialSpec, stages
 
+Address = tuple[str, int]
+"""A state: the key of the stage of its last step, and the number of steps."""
+
 
 @dataclass(frozen=True)
 class Segment:

@@ -15,7 +15,7 @@ from lora_sweep.data.examples import Example, Examples
 from lora_sweep.results.names import TrialName
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.stages import spec_of
-from lora_sweep.sweep.tree import build_tree
+from lora_sweep.sweep.tree import Address, build_tree
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Unit:
     root: Path  # the results folder
     group: str | None = None  # the sweep's name for trackers
     names: Mapping[str, TrialName] = field(default_factory=dict)  # what trackers call the trials
+    leaves: tuple[Address, ...] = ()  # states to be kept, since other units go on from them
+    until: Address | None = None  # the state with which it ends, where its one trial does not
 
     @property
     def trials(self) -> tuple[str, ...]:
@@ -59,6 +61,8 @@ class Unit:
                 for r in self.requests
             ],
             "names": {trial: name.to_plain() for trial, name in self.names.items()},
+            "leaves": [list(each) for each in self.leaves],
+            "until": self.until and list(self.until),
         }
 
 
@@ -81,7 +85,16 @@ def unit_from_plain(values: Mapping[str, Any]) -> Unit:
         for trial in values["trials"]
     ]
     names = {trial: TrialName.from_plain(name) for trial, name in values["names"].items()}
-    return Unit(tuple(requests), values["steps"], Path(values["root"]), values["group"], names)
+    leaves, until = [(key, step) for key, step in values["leaves"]], values["until"]
+    return Unit(
+        tuple(requests),
+        values["steps"],
+        Path(values["root"]),
+        values["group"],
+        names,
+        tuple(leaves),
+        until and (until[0], until[1]),
+    )
 
 
 def units_of(
