@@ -68,7 +68,8 @@ def _comes_with_a_choice(name: str, flat: Sequence[Mapping[str, Any]]) -> bool:
 def write_summary(
     folder: SweepFolder, rows: Sequence[SweepRow], about: Mapping[str, Any] | None = None
 ) -> None:
-    """Write sweep.json (trials in the order asked for) and summary.csv; raises StoreError.
+    """Write sweep.json (trials in the order asked for, duplicates too) and summary.csv (each trial
+    once); raises StoreError.
 
     about: what else sweep.json tells of the sweep, such as its name and axes.
     """
@@ -79,10 +80,18 @@ def write_summary(
     ]
     content = {"format": FORMAT, **(about or {}), "trials": trials}
     atomic_write(folder.sweep, to_json(content, indent=2) + "\n")
-    atomic_write(folder.summary, _csv(rows, varied))
+    atomic_write(folder.summary, _csv(_without_duplicates(rows)))
 
 
-def _csv(rows: Sequence[SweepRow], varied: Sequence[Mapping[str, Any]]) -> str:
+def _without_duplicates(rows: Sequence[SweepRow]) -> list[SweepRow]:
+    first: dict[str, SweepRow] = {}
+    for row in rows:
+        first.setdefault(row.record.id, row)
+    return list(first.values())
+
+
+def _csv(rows: Sequence[SweepRow]) -> str:
+    varied = varied_settings(rows)
     names = list(dict.fromkeys(name for values in varied for name in values))
     scores = _score_names(rows)
     buffer = io.StringIO()
@@ -109,6 +118,7 @@ def _csv(rows: Sequence[SweepRow], varied: Sequence[Mapping[str, Any]]) -> str:
 
 def print_table(rows: Sequence[SweepRow], console: Console | None = None) -> None:
     """The trials, best first by the first measure there is; those without a result last."""
+    rows = _without_duplicates(rows)
     varied, scores = varied_settings(rows), _score_names(rows)
     names = list(dict.fromkeys(name for values in varied for name in values))
     key = next((score for score in LOWER_IS_BETTER if score in scores), None)
