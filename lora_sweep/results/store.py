@@ -164,6 +164,11 @@ class Store:
         return self.root / "multirun"
 
     @property
+    def generated(self) -> Path:
+        """Pictures drawn with finished trials."""
+        return self.root / "generated"
+
+    @property
     def wandb(self) -> Path:
         return self.root / "wandb"
 
