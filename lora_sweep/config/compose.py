@@ -31,6 +31,7 @@ from lora_sweep.errors import SettingsError
 
 HYDRA_VERSION_BASE = "1.3"
 CONFIG_NAME = "config"
+PLUGINS = "hydra_plugins"  # package of the launchers and sweepers, which have settings of their own
 EXTRA_GROUPS = ("experiment",)
 """Groups that choose settings of other groups and have none of their own."""
 
@@ -173,10 +174,13 @@ def explain(error: Exception) -> list[str]:
 
 
 def _counterpart(twin: type | None) -> type | None:
+    """Our own dataclass of a node of the config; None for Hydra's, and for what has no type."""
     if twin is SweepSchema:
         return Sweep
     if twin is StudySchema:
         return Study
+    if twin is not None and twin.__module__.partition(".")[0] == PLUGINS:
+        return twin
     return getattr(frozen, twin.__name__, None) if twin is not None else None
 
 

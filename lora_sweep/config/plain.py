@@ -133,7 +133,7 @@ def unknown_setting(path: str, cls: type, also: Sequence[str] = ()) -> str:
     section, _, key = ("", "", path) if cls is Settings else path.rpartition(".")
     choice = choice_name(cls)
     where = f"{section}={choice}" if choice else section
-    known = [*type_hints(cls), *also]
+    known = [*(name for name in type_hints(cls) if not name.startswith("_")), *also]
     owners = [choice_name(other) for other in group_of(cls) if key in type_hints(other)]
     message = f"{path}: there is no such setting"
     if owners:
