@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lora_sweep.config.settings import Device, Settings
-from lora_sweep.errors import LoraSweepError, StoreError
+from lora_sweep.errors import LoraSweepError
 from lora_sweep.results.board import Board
-from lora_sweep.results.lock import LockHeld
 from lora_sweep.results.progress import say
-from lora_sweep.results.store import Store
-from lora_sweep.results.trial_record import TrialRecord, TrialState
+from lora_sweep.results.trial_record import TrialState
 from lora_sweep.sweep.cost.machine import available_memory, visible_gpus
 from lora_sweep.sweep.executor import More, no_more
+from lora_sweep.sweep.giving_up import WorkerStopped, give_up
 from lora_sweep.sweep.interrupt import Interrupt
-from lora_sweep.sweep.lookup import settled
 from lora_sweep.sweep.memory import gib, predicted_memory
 from lora_sweep.sweep.unit import Unit
 from lora_sweep.sweep.worker_process import VISIBLE, Report, WorkerProcess
@@ -28,10 +26,6 @@ from lora_sweep.sweep.worker_process import VISIBLE, Report, WorkerProcess
 MOST_DEATHS = 3  # of workers over one family, before it is given up
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0  # for a worker that was told to stop at once
-
-
-class WorkerStopped(LoraSweepError):
-    """A worker died over a family again and again, or does not start."""
 
 
 @dataclass(frozen=True)
@@ -173,25 +167,10 @@ class WorkerPool:
         self._fill()
 
     def _give_up(self, unit: Unit, reason: str, board: Board) -> None:
-        reason += memory_hint(unit)
-        store = Store(unit.root)
-        for request in unit.requests:
-            folder = store.trial(request.id)
-            try:
-                with folder.create().lock(blocking=False):
-                    if settled(store, request.id, request.settings):
-                        continue
-                    record = folder.read_record() or TrialRecord(request.id)
-                    folder.write_record(
-                        record.with_(state=TrialState.failed, error=reason, name=request.name)
-                    )
-            except LockHeld:
-                continue  # another process is at it, and will say what becomes of it
-            except StoreError as error:
-                say(str(error))
-            self.faults[request.id] = WorkerStopped(reason)
-            say(f"{request.name}: failed: {reason}")
-            board.changed(request.id, TrialState.failed, 0, reason)
+        faults = give_up(unit, reason + memory_hint(unit))
+        self.faults |= faults
+        for trial in faults:
+            board.changed(trial, TrialState.failed, 0, str(faults[trial]))
 
     def _stop(self, reason: str) -> None:
         self._told_to_stop = True
