@@ -1,4 +1,4 @@
-"""How a sweep stands: its trials and what varies among them, as table, CSV and JSON. No torch."""
+"""How a sweep stands: its trials and what varies among them, as CSV and JSON. No torch."""
 
 from __future__ import annotations
 
@@ -8,22 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from lora_sweep.config import to_plain
 from lora_sweep.config.settings import Settings
 from lora_sweep.files import atomic_write, to_json
 from lora_sweep.results.card import flatten
-from lora_sweep.results.progress import standard_console
 from lora_sweep.results.store import SweepFolder
-from lora_sweep.results.trial_record import TrialRecord, TrialState
+from lora_sweep.results.trial_record import TrialRecord
 
 FORMAT = 1
-WIDTH_OF_A_LOG = 240
-LOWER_IS_BETTER = ("val_loss", "fit_loss")
-"""Measures that the table may be sorted by; the first that any trial has decides."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +72,11 @@ def write_summary(
     ]
     content = {"format": FORMAT, **(about or {}), "trials": trials}
     atomic_write(folder.sweep, to_json(content, indent=2) + "\n")
-    atomic_write(folder.summary, _csv(_without_duplicates(rows)))
+    atomic_write(folder.summary, _csv(distinct(rows)))
 
 
-def _without_duplicates(rows: Sequence[SweepRow]) -> list[SweepRow]:
+def distinct(rows: Sequence[SweepRow]) -> list[SweepRow]:
+    """Each trial once, where it was asked for first."""
     first: dict[str, SweepRow] = {}
     for row in rows:
         first.setdefault(row.record.id, row)
@@ -93,7 +86,7 @@ def _without_duplicates(rows: Sequence[SweepRow]) -> list[SweepRow]:
 def _csv(rows: Sequence[SweepRow]) -> str:
     varied = varied_settings(rows)
     names = list(dict.fromkeys(name for values in varied for name in values))
-    scores = _score_names(rows)
+    scores = score_names(rows)
     buffer = io.StringIO()
     fixed = ["id", "name", "state", "steps", "seconds", "seconds_shared"]
     writer = csv.writer(buffer, lineterminator="\n")
@@ -108,58 +101,19 @@ def _csv(rows: Sequence[SweepRow]) -> str:
                 record.steps,
                 f"{record.seconds:.1f}",
                 f"{record.seconds_shared:.1f}",
-                *(_cell(values.get(name)) for name in names),
-                *(_cell(record.scores.get(score)) for score in scores),
+                *(cell(values.get(name)) for name in names),
+                *(cell(record.scores.get(score)) for score in scores),
                 record.error or "",
             ]
         )
     return buffer.getvalue()
 
 
-def print_table(rows: Sequence[SweepRow], console: Console | None = None) -> None:
-    """The trials, best first by the first measure there is; those without a result last."""
-    rows = _without_duplicates(rows)
-    varied, scores = varied_settings(rows), _score_names(rows)
-    names = list(dict.fromkeys(name for values in varied for name in values))
-    key = next((score for score in LOWER_IS_BETTER if score in scores), None)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", *names, "state", "steps", "seconds", *scores):
-        table.add_column(Text(name), no_wrap=True)
-    order = sorted(range(len(rows)), key=lambda index: _rank(rows[index].record, key, index))
-    for index in order:
-        record = rows[index].record
-        cells = [
-            record.id,
-            *(_cell(varied[index].get(name)) for name in names),
-            record.state.value,
-            str(record.steps),
-            f"{record.seconds:.0f}",
-            *(_score(record.scores.get(score)) for score in scores),
-        ]
-        # As Text: values may come from a user, and rich reads markup.
-        table.add_row(*(Text(cell) for cell in cells))
-    out = console or standard_console()
-    if not out.is_terminal:
-        out.width = WIDTH_OF_A_LOG  # rich takes 80 columns, and would cut names short
-    out.print(table)
-    for row in rows:
-        if row.record.state is not TrialState.done and row.record.error:
-            out.print(Text(f"{row.record.id}: {row.record.state.value}: {row.record.error}"))
-
-
-def _rank(record: TrialRecord, key: str | None, index: int) -> tuple[bool, float, int]:
-    value = record.scores.get(key) if key is not None else None
-    done = record.state is TrialState.done
-    return (not done or value is None, value if done and value is not None else 0.0, index)
-
-
-def _score_names(rows: Sequence[SweepRow]) -> list[str]:
+def score_names(rows: Sequence[SweepRow]) -> list[str]:
+    """The measures that any of the trials has, in their order."""
     return list(dict.fromkeys(name for row in rows for name in row.record.scores))
 
 
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A setting's value in a table; null is empty."""
     return "" if value is None else str(value)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lora_sweep.results.closing_table import print_table
 from lora_sweep.results.names import TrialName, group_name, names_of
 from lora_sweep.results.progress import say
 from lora_sweep.results.report import write_report
 from lora_sweep.results.store import Store, SweepFolder
-from lora_sweep.results.summary import SweepRow, print_table, write_summary
+from lora_sweep.results.summary import SweepRow, write_summary
 from lora_sweep.results.trial_record import TrialRecord
 from lora_sweep.results.wandb_sweep import log_sweep
 from lora_sweep.sweep.asked import Composed, Resolved, resolve_all, store_of
