@@ -30,6 +30,7 @@ class Stream(str, Enum):
     measure = "measure"  # fixed noise and timesteps of val_loss and drift
     holdout = "holdout"
     subset = "subset"
+    search = "search"  # of a study's sampler
 
 
 def number(seed: int, stream: Stream, *counters: int | str) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lora_sweep.config.ranges import TAKEN_NAMES, is_taken_name
 from lora_sweep.errors import StoreError
 from lora_sweep.files import TEMPORARY, check_name, check_writable, make_folder
+from lora_sweep.results.batch import ClusterFolder
 from lora_sweep.results.checkpoint import step_folder
 from lora_sweep.results.lock import file_lock
 from lora_sweep.results.trial_record import TrialRecord, read_record, write_record
@@ -145,6 +146,28 @@ class SweepFolder:
 
 
 @dataclass(frozen=True)
+class StudyFolder:
+    """The files of one study, beside the trials that it has in `runs`."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        """All that was asked and told, unless another storage keeps it."""
+        return self.path / "journal.log"
+
+    @property
+    def artifacts(self) -> Path:
+        """Pictures for optuna-dashboard."""
+        return self.path / "artifacts"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while the study is opened."""
+        return self.path / ".lock"
+
+
+@dataclass(frozen=True)
 class Store:
     """The results folder."""
 
@@ -172,6 +195,11 @@ class Store:
     def wandb(self) -> Path:
         return self.root / "wandb"
 
+    @property
+    def cluster(self) -> ClusterFolder:
+        """Jobs of SLURM and Ray."""
+        return ClusterFolder(self.root / "cluster")
+
     def check_writable(self) -> None:
         """Fail now, with what to do, if nothing can be written; raises StoreError."""
         check_writable(self.root)
@@ -188,6 +216,10 @@ class Store:
             for path in sorted(self.runs.iterdir()):
                 if TRIAL_ID.fullmatch(path.name) and (path / "trial.json").is_file():
                     yield TrialFolder(path)
+
+    def study(self, name: str) -> StudyFolder:
+        """The files of a study; raises StoreError for a name that cannot be a folder's."""
+        return StudyFolder(self.root / "studies" / check_name(name, "study.name"))
 
     def sweep(self, folder: Path) -> SweepFolder:
         """The files of the sweep whose Hydra folder is `folder`."""

@@ -58,7 +58,7 @@ def is_settled(folder: TrialFolder, record: TrialRecord | None, settings: Settin
     if not folder.diffusers_weights.is_file():
         return False
     complete = all(path.is_file() for path in _exported(folder, settings))
-    if complete and not _asks_for_other_measures(folder, settings.evaluate):
+    if complete and not asks_for_other_measures(folder, settings.evaluate):
         return True
     return record.steps not in checkpoint_steps(folder.checkpoints)
 
@@ -73,7 +73,8 @@ def _exported(folder: TrialFolder, settings: Settings) -> list[Any]:
     return paths
 
 
-def _asks_for_other_measures(folder: TrialFolder, asked: Evaluate) -> bool:
+def asks_for_other_measures(folder: TrialFolder, asked: Evaluate) -> bool:
+    """Whether what a trial on disk was measured by, if it was, is not what is asked for."""
     try:
         had = dict(yaml.load(folder.config.read_text(encoding="utf-8"), _LOADER)["evaluate"])
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
