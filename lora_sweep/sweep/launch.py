@@ -62,7 +62,7 @@ def run_sweep(
         rows = _summarize(sweep, store, resolved, overrides, about)
     print_table(rows)
     say(f"table: {sweep.summary}")
-    _report(sweep, store)
+    report_on(sweep, store)
     log_sweep(resolved.requests[0].settings.tracker, group, sweep, rows, say)
     results = dict(zip(resolved.numbers, done, strict=True))
     return [results.get(number) for number in range(len(trials))]
@@ -94,7 +94,8 @@ def _summarize(
     return rows
 
 
-def _report(sweep: SweepFolder, store: Store) -> None:
+def report_on(sweep: SweepFolder, store: Store) -> None:
+    """Write the report; that it cannot be written is said, and stops nothing."""
     try:
         path = write_report(sweep, store)
     except Exception as error:
