@@ -17,7 +17,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from lora_sweep.sweep.options import Calibrate
+from lora_sweep.config.sweep import Calibrate
 
 
 @dataclass

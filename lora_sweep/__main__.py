@@ -34,9 +34,9 @@ from lora_sweep.files import store_error
 from lora_sweep.quiet import quiet_libraries
 
 if TYPE_CHECKING:
+    from lora_sweep.config.sweep import Calibrate
     from lora_sweep.sweep.asked import Asked
     from lora_sweep.sweep.cost.calibrator import Calibrator
-    from lora_sweep.sweep.options import Calibrate
 
 DEBUG = "LORA_SWEEP_DEBUG"
 FULL_ERROR = "HYDRA_FULL_ERROR"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any, cast
 
 from lora_sweep.config.plain import show
@@ -43,6 +44,14 @@ class Axis:
             [f"{key}={value}" for key, value in zip(self.keys, point, strict=True)]
             for point in self.points
         ]
+
+
+class Calibrate(Enum):
+    """When a plan takes a few real steps, in a process of its own, to see what they cost."""
+
+    auto = "auto"  # where no trial and no earlier calibration tells, and the base is small
+    never = "never"
+    always = "always"  # everything anew, and on a large base too, if it is on this machine
 
 
 def sweep_from_plain(values: Mapping[str, Any]) -> Sweep:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lora_sweep.config.sweep import Calibrate
 from lora_sweep.results.progress import say
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.asked import Asked, resolve_all, store_of
@@ -19,7 +20,6 @@ from lora_sweep.sweep.cost.infer import Expected
 from lora_sweep.sweep.cost.known import Known, measured_costs
 from lora_sweep.sweep.cost.machine import device_of, visible_gpus, why_unwritable
 from lora_sweep.sweep.lookup import is_settled
-from lora_sweep.sweep.options import Calibrate
 from lora_sweep.sweep.plan_table import table
 from lora_sweep.sweep.plan_text import counts, disk_lines, memory_lines, time_lines
 from lora_sweep.sweep.request import TrialRequest

@@ -53,7 +53,6 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     monkeypatch.delenv(command.FULL_ERROR, raising=False)
     stand_in, module = Trained(), types.ModuleType("lora_sweep.sweep.run")
     module.run_trial = stand_in  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lora_sweep.sweep", types.ModuleType("lora_sweep.sweep"))
     monkeypatch.setitem(sys.modules, "lora_sweep.sweep.run", module)
     return stand_in
 

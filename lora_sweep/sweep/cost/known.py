@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from lora_sweep.config.sweep import Calibrate
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.cost.calibrator import Calibrator
 from lora_sweep.sweep.cost.choose import Candidate, telling
@@ -23,7 +24,6 @@ from lora_sweep.sweep.cost.learned import learned_costs
 from lora_sweep.sweep.cost.machine import Machine, this_machine
 from lora_sweep.sweep.cost.records import FinishCost, Records, StepCost, today
 from lora_sweep.sweep.cost.shapes import base_shapes
-from lora_sweep.sweep.options import Calibrate
 from lora_sweep.sweep.request import TrialRequest
 
 MEASURING_SECONDS = 4.0  # of all but the first trial
