@@ -51,6 +51,10 @@ class CheckpointIndex:
                     found = FoundCheckpoint(key, step, folder)
                     self._by_key.setdefault(key, {}).setdefault(step, found)
 
+    def furthest(self) -> dict[str, int]:
+        """For each stage that has one, the step of its last state."""
+        return {key: max(found) for key, found in self._by_key.items()}
+
     def latest(self, segment: Segment) -> FoundCheckpoint | None:
         """The state furthest into a segment; one at its start belongs to the segment before."""
         found = self._by_key.get(segment.key, {})

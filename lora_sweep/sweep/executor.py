@@ -28,6 +28,7 @@ class Executor(Protocol):
     """
 
     faults: dict[str, Exception]  # what stopped trials, by trial
+    left: bool  # units are trained by others, and nobody waits for them
 
     def run(
         self, units: Sequence[Unit], board: Board, interrupt: Interrupt, more: More = no_more
@@ -47,6 +48,7 @@ class InProcess:
     def __init__(self, *, alone: bool = False) -> None:
         self.alone = alone  # the one trial of the command: see Trainer
         self.faults: dict[str, Exception] = {}
+        self.left = False
 
     def run(
         self, units: Sequence[Unit], board: Board, interrupt: Interrupt, more: More = no_more

@@ -14,8 +14,7 @@ from lora_sweep.results.store import Store, SweepFolder
 from lora_sweep.results.summary import SweepRow, write_summary
 from lora_sweep.results.trial_record import TrialRecord
 from lora_sweep.results.wandb_sweep import log_sweep
-from lora_sweep.sweep.asked import Composed, Resolved, resolve_all, store_of
-from lora_sweep.sweep.device import device_problems
+from lora_sweep.sweep.asked import Check, Composed, Resolved, resolve_all, store_of
 from lora_sweep.sweep.options import SweepOptions
 from lora_sweep.sweep.plan import describe
 from lora_sweep.sweep.run import TrialResult, run_requests
@@ -38,7 +37,7 @@ def run_sweep(
     of all trials, each with its number and overrides, before anything is trained.
     """
     options = options or SweepOptions()
-    resolved = resolve_all(trials, overrides, options, checks=[device_problems])
+    resolved = resolve_all(trials, overrides, options, _checks(options))
     store = store_of(resolved)
     store.check_writable()
     tree = build_tree(spec_of(request) for request in resolved.requests)
@@ -57,15 +56,28 @@ def run_sweep(
             workers=options.workers,
             max_failures=options.max_failures,
             names=names,
+            cluster=options.cluster,
         )
     finally:
         rows = _summarize(sweep, store, resolved, overrides, about)
+    results = dict(zip(resolved.numbers, done, strict=True))
+    if any(result.submitted for result in done):
+        say(f"to see how it stands: python -m lora_sweep.sweep.status {folder}")
+        return [results.get(number) for number in range(len(trials))]
     print_table(rows)
     say(f"table: {sweep.summary}")
     report_on(sweep, store)
     log_sweep(resolved.requests[0].settings.tracker, group, sweep, rows, say)
-    results = dict(zip(resolved.numbers, done, strict=True))
     return [results.get(number) for number in range(len(trials))]
+
+
+def _checks(options: SweepOptions) -> Sequence[Check]:
+    """What this machine has to have: where others train, nothing."""
+    if options.cluster is not None:
+        return ()
+    from lora_sweep.sweep.device import device_problems  # imports torch
+
+    return (device_problems,)
 
 
 def _names(resolved: Resolved, overrides: Sequence[Sequence[str]]) -> Mapping[str, TrialName]:

@@ -45,6 +45,7 @@ class WorkerPool:
         self.count = count
         self.gpus = gpus
         self.faults: dict[str, Exception] = {}
+        self.left = False
         self._reports: queue.Queue[Report] = queue.Queue()
         self._workers: dict[int, WorkerProcess] = {}
         self._orders: dict[int, _Order] = {}  # in hand, by worker

@@ -18,6 +18,7 @@ from lora_sweep.results.store import Store
 from lora_sweep.results.tracker import tracker_problems
 from lora_sweep.results.trial_record import TrialRecord, TrialState
 from lora_sweep.results.views import view_of
+from lora_sweep.sweep.cluster.options import ClusterOptions
 from lora_sweep.sweep.executor import Executor, InProcess
 from lora_sweep.sweep.interrupt import STOPPING, Interrupt, interruptible
 from lora_sweep.sweep.lookup import settled
@@ -35,11 +36,12 @@ class TrialResult:
     folder: Path
 
     fault: Exception | None = None  # what stopped it in this run
+    submitted: bool = False  # somebody else trains it, and nobody waits for that
 
     @property
     def failed(self) -> bool:
-        """Whether there is no adapter to use."""
-        return self.record.state is not TrialState.done
+        """Whether there is no adapter to use, and none will come."""
+        return self.record.state is not TrialState.done and not self.submitted
 
 
 def run_trial(settings: Settings) -> TrialResult:
@@ -70,6 +72,7 @@ def run_requests(
     workers: int | None = 1,
     max_failures: int | None = None,
     names: Mapping[str, TrialName] | None = None,
+    cluster: ClusterOptions | None = None,
 ) -> list[TrialResult]:
     """Train what is not settled yet; results in the order of the requests, equal ones repeated.
 
@@ -80,9 +83,11 @@ def run_requests(
     where there is none. Each gets whole families, those with the most steps first; a family is not
     cut, so more workers than families help nobody. Results are the same for any number.
     group: the sweep's name for trackers. names: what trackers and the live table call the trials;
-    without them, what varies among the settings.
+    without them, what varies among the settings. cluster: whose machines train, in place of
+    `workers` here; where it is asked to detach, what is left comes back as submitted.
 
-    Raises StoreError where the results folder cannot be used, and KeyboardInterrupt after the step
+    Raises StoreError where the results folder cannot be used, ClusterError where a cluster does not
+    do its part, and KeyboardInterrupt after the step
     in which it was asked for.
     """
     store.check_writable()
@@ -93,13 +98,16 @@ def run_requests(
     units, saved = units_of(open_requests, store.root, group, names)
     labels = {id_: name.name or by_id[id_].name for id_, name in names.items()}
     board = _board(by_id, states, labels, units, saved)
-    faults: Mapping[str, Exception] = {}
-    if units:
-        executor = executor_of(units, workers, alone=len(by_id) == 1)
-        execute(lambda interrupt: executor.run(units, board, interrupt), board, max_failures)
-        faults = executor.faults
+    if not units:
+        catch_up(requests, store, group, names)
+        return [_result(store, request) for request in requests]
+    executor = executor_of(units, workers, alone=len(by_id) == 1, cluster=cluster)
+    execute(lambda interrupt: executor.run(units, board, interrupt), board, max_failures)
     catch_up(requests, store, group, names)
-    return [_result(store, request, faults.get(request.id)) for request in requests]
+    return [
+        _result(store, request, executor.faults.get(request.id), executor.left)
+        for request in requests
+    ]
 
 
 def _board(
@@ -122,8 +130,18 @@ def _board(
     return Board(trials, sum(unit.steps for unit in units), saved)
 
 
-def executor_of(units: Sequence[Unit], workers: int | None, *, alone: bool) -> Executor:
+def executor_of(
+    units: Sequence[Unit],
+    workers: int | None,
+    *,
+    alone: bool,
+    cluster: ClusterOptions | None = None,
+) -> Executor:
     """Who trains the units, and no more than there are; workers: None is one per visible GPU."""
+    if cluster is not None:
+        from lora_sweep.sweep.cluster.build import cluster_executor
+
+        return cluster_executor(cluster)
     gpus = gpus_for(units[0].requests[0].settings)
     count = min(len(units), workers if workers is not None else max(1, len(gpus)))
     if count <= 1:
@@ -166,7 +184,9 @@ def _left(board: Board) -> str:
     return f"{done} of {len(board.trials)} trials are done{failed}, {left} are left; {steps}"
 
 
-def _result(store: Store, request: TrialRequest, fault: Exception | None) -> TrialResult:
+def _result(
+    store: Store, request: TrialRequest, fault: Exception | None = None, left: bool = False
+) -> TrialResult:
     folder = store.trial(request.id)
     try:
         record = folder.read_record() or TrialRecord(request.id, name=request.name)
@@ -176,4 +196,5 @@ def _result(store: Store, request: TrialRequest, fault: Exception | None) -> Tri
     if fault is not None and record.state in (TrialState.waiting, TrialState.running):
         # The fault may be that nothing could be written, of itself neither.
         record = record.with_(state=TrialState.failed, error=str(fault))
-    return TrialResult(record, folder.path, fault)
+    submitted = left and record.state in (TrialState.waiting, TrialState.running)
+    return TrialResult(record, folder.path, fault, submitted)
