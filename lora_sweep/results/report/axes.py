@@ -9,7 +9,7 @@ from typing import Any
 SEEDS = frozenset({"seed", "dataset.subset_seed"})
 """Settings whose values are repeats of one experiment: what they change is noise."""
 
-NOT_AXES = frozenset({"results.dir", "results.name", "sweep"})
+NOT_TOLD = frozenset({"results.dir", "results.name", "sweep"})
 """Overrides that say where results go or which grid a trial is of; they make no trial differ."""
 
 Value = str | int | float | bool | None
@@ -33,6 +33,15 @@ def parse_override(override: str) -> tuple[str, Value]:
     """`key=value` as a pair; numbers as numbers, everything else as written."""
     key, _, text = override.lstrip("+~").partition("=")
     return key, _typed(text)
+
+
+def is_told(override: str) -> bool:
+    """Whether it can make a trial another, and not only say where or how trials run."""
+    return _is_told(parse_override(override)[0])
+
+
+def _is_told(name: str) -> bool:
+    return name not in NOT_TOLD and not name.startswith(("hydra", "tracker"))
 
 
 def _typed(text: str) -> Value:
@@ -68,9 +77,7 @@ def _differing(rows: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
     kept = [
         name
         for name in names
-        if name not in NOT_AXES
-        and not name.startswith(("hydra", "tracker"))
-        and len({repr(row.get(name, ...)) for row in rows}) > 1
+        if _is_told(name) and len({repr(row.get(name, ...)) for row in rows}) > 1
     ]
     return [{name: row[name] for name in kept if name in row} for row in rows]
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lora_sweep.results.measures import MEASURES
+from lora_sweep.results.report.axes import is_told
 from lora_sweep.results.report.commands import Rerun, comfyui_lines, diffusers_code
 from lora_sweep.results.report.importance import importance_of
-from lora_sweep.results.report.pictures import Album
+from lora_sweep.results.report.pictures import Album, TrainingSet
 from lora_sweep.results.report.read import Found, ReportTrial
 from lora_sweep.results.report.verdict import Verdict, judge
 
@@ -29,12 +30,19 @@ def verdicts_of(found: Found) -> dict[str, Verdict]:
     """Of each measure that has a direction and a value, in the order of tables."""
     verdicts: dict[str, Verdict] = {}
     for name, measure in MEASURES.items():
-        values = [
-            [s[name] for k in g if name in (s := found.trials[k].scores)] for g in found.groups
-        ]
+        values = [_values_by_seed(found, group, name) for group in found.groups]
         if measure.better is not None and any(values):
             verdicts[name] = judge(name, measure.better, values)
     return verdicts
+
+
+def _values_by_seed(found: Found, group: Sequence[int], measure: str) -> dict[str, float]:
+    seeds = [axis.name for axis in found.axes if axis.is_seed]
+    return {
+        repr([found.values[k].get(seed) for seed in seeds]): found.trials[k].scores[measure]
+        for k in group
+        if measure in found.trials[k].scores
+    }
 
 
 def chosen_measure(verdicts: Mapping[str, Verdict]) -> str | None:
@@ -53,7 +61,7 @@ def build_content(found: Found, album: Album, place: Path) -> dict[str, Any]:
         "title": found.title,
         "made": time.strftime("%Y-%m-%d %H:%M"),
         "states": dict(Counter(trial.state for trial in found.trials)),
-        "fixed": list(found.fixed),
+        "fixed": [override for override in found.fixed if is_told(override)],
         "axes": [{"name": a.name, "values": list(a.values), "seed": a.is_seed} for a in found.axes],
         "measures": [asdict(m) for m in MEASURES.values() if _has(found, m.name)],
         "measure": chosen_measure(verdicts),
@@ -148,11 +156,17 @@ def _holdout(found: Found, album: Album) -> dict[str, Any]:
     asked = {str(t.settings[HOLDOUT]) for t in found.trials if HOLDOUT in t.settings}
     return {
         "asked": sorted(asked),
-        "kept_back": sum(one.num_heldout for one in album.sets if not one.packaged),
-        "brought": sum(one.num_heldout for one in album.sets if one.packaged),
+        "kept_back": _heldout([one for one in album.sets if not one.packaged]),
+        "brought": _heldout([one for one in album.sets if one.packaged]),
         "known": bool(album.sets),
         "packaged": all(t.settings.get("dataset.path") is None for t in found.trials),
     }
+
+
+def _heldout(sets: Sequence[TrainingSet]) -> int:
+    """How many held-out pictures there are; sets may have the same ones."""
+    counts = {one.heldout: one.num_heldout for one in sets}
+    return sum(counts.values())
 
 
 def _all_pictures(found: Found, rerun: Rerun, group: Sequence[int]) -> str | None:

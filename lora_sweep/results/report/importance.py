@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,11 @@ from lora_sweep.results.report.axes import Axis, Value
 FEWEST_TRIALS = 12
 """Below it a forest of trees finds patterns in noise."""
 
+MOST_TRIALS = 300
+"""Of more a part is looked at: the forest's time grows faster than they do."""
+
 MOST_LEVELS = 8
 """Numbers with more values than that are taken as points of a range, not as choices."""
-
-MISSING = "optuna and scikit-learn are needed: pip install 'lora_sweep[report]'"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Importance:
     """Shares of the variance by axis name, largest first, summing to 1; or why there are none."""
 
     shares: dict[str, float]
-    trials: int
+    trials: int  # looked at
     why_not: str | None = None
 
 
@@ -32,6 +34,8 @@ def importance_of(
 ) -> Importance:
     """Which axes decide one measure, over the trials that have it."""
     rows = [(row, score) for row, score in zip(values, scores, strict=True) if score is not None]
+    if len(rows) > MOST_TRIALS:
+        rows = random.Random(0).sample(rows, MOST_TRIALS)
     count = len(rows)
     if len(axes) < 2:
         return Importance({}, count, "only one setting varies: there is nothing to compare")
@@ -39,10 +43,7 @@ def importance_of(
         return Importance({}, count, f"{count} finished trials; at least {FEWEST_TRIALS} needed")
     if len({score for _, score in rows}) == 1:
         return Importance({}, count, "every trial has the same value")
-    try:
-        shares = _fanova(axes, [row for row, _ in rows], [score for _, score in rows])
-    except ImportError:
-        return Importance({}, count, MISSING)
+    shares = _fanova(axes, [row for row, _ in rows], [score for _, score in rows])
     return Importance(shares, count)
 
 

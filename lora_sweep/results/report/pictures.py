@@ -57,13 +57,23 @@ class Album:
     last_step_only: bool = False
     missing: int = 0  # samples that are listed and not there
     notes: list[str] = field(default_factory=list)
+    _positions: dict[str, int] = field(default_factory=dict)
 
     def add(self, data: bytes | None) -> int | None:
-        """Keep a thumbnail; None stays None."""
+        """Keep a thumbnail once; None stays None."""
         if data is None:
             return None
-        self.pictures.append(base64.b64encode(data).decode())
-        return len(self.pictures) - 1
+        picture = base64.b64encode(data).decode()
+        if picture not in self._positions:
+            self._positions[picture] = len(self.pictures)
+            self.pictures.append(picture)
+        return self._positions[picture]
+
+    def add_set(self, found: TrainingSet) -> int:
+        """Keep a data set once: repeats and captions are not seen in its pictures."""
+        if found not in self.sets:
+            self.sets.append(found)
+        return self.sets.index(found)
 
 
 def build_album(found: Found, budget: int = BUDGET_BYTES) -> Album:
@@ -147,7 +157,7 @@ def _add_set(album: Album, settings: dict[str, object], cache: Path) -> int | No
             for example in some[:MOST_TRAINING]
         )
         shown.append(tuple(index for index in added if index is not None))
-    album.sets.append(
+    return album.add_set(
         TrainingSet(
             examples.name,
             train=shown[0],
@@ -157,7 +167,6 @@ def _add_set(album: Album, settings: dict[str, object], cache: Path) -> int | No
             packaged=dataset.path is None,
         )
     )
-    return len(album.sets) - 1
 
 
 def _is_here(dataset: Dataset) -> bool:

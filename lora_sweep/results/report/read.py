@@ -156,21 +156,25 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 
 def arrange(
-    title: str,
+    title: str | None,
     place: Path,
     store: Store,
     trials: tuple[ReportTrial, ...],
     sweep: SweepFile | None = None,
 ) -> Found:
-    """Find what varies and which trials are repeats of each other."""
+    """Find what varies and which trials are repeats of each other.
+
+    title: None names the page by what varies.
+    """
     values = None
     if all(trial.overrides is not None for trial in trials):
         values = values_by_override([trial.overrides or () for trial in trials])
     if values is None:
         values = _values_by_setting(trials)
     axes = axes_of(values, sweep.axes if sweep else None)
+    varied = ", ".join(axis.name.removesuffix(".name") for axis in axes if not axis.is_seed)
     return Found(
-        title,
+        title or varied or place.name,
         place,
         store,
         trials,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +19,7 @@ from lora_sweep.results.report.verdict import Standing, Verdict
 
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
 WIDTH_OF_A_LOG = 240
+MOST_TIED = 8
 
 
 def print_text(found: Found, console: Console | None = None) -> None:
@@ -30,7 +33,10 @@ def print_text(found: Found, console: Console | None = None) -> None:
     for line in answer_lines(found, verdicts.get(measure) if measure else None):
         out.print(Text(line), soft_wrap=True)
     out.print()
-    out.print(_table(found, verdicts, measure))
+    table, hidden = _fitting_table(found, verdicts, measure, out)
+    out.print(table)
+    if hidden:
+        out.print(Text(f"No room here for {', '.join(hidden)}; report.html and files have them."))
     for trial in found.trials:
         if trial.problem or trial.record.error:
             reason = trial.problem or trial.record.error
@@ -39,34 +45,57 @@ def print_text(found: Found, console: Console | None = None) -> None:
 
 def answer_lines(found: Found, verdict: Verdict | None) -> list[str]:
     """The answer in a few sentences."""
+    states = Counter(trial.state for trial in found.trials)
     if verdict is None:
-        done = sum(trial.state == "done" for trial in found.trials)
-        return [f"{done} of {len(found.trials)} trials are done, and none has a measure yet."]
+        return [f"{states['done']} of {len(found.trials)} trials are done; none has a measure yet."]
+    waiting = [f"{states[name]} {name}" for name in ("waiting", "running") if states[name]]
     best = verdict.standings[0]
-    lines = [
+    lines = [f"The answer so far: {' and '.join(waiting)}."] if waiting else []
+    lines.append(
         f"Best by {verdict.measure} ({verdict.better} is better): {_label(found, best)}: "
-        f"{_number(best)}"
-    ]
-    if verdict.pooled is None:
-        lines.append("Nothing was repeated with another seed, so how much is noise is not known.")
-        return lines
+        f"{_number(verdict, best)}"
+    )
+    if len(verdict.standings) == 1:
+        return [*lines, "Nothing to compare: only these settings have a result."]
+    if verdict.floor is None:
+        return [*lines, "How sure that is is not known: nothing ran with a second seed."]
     inside = [standing for standing in verdict.standings if standing.inside]
     lines.append(
-        f"Best of all with a chance of {best.chance or 0:.0%}; a repeat varies by "
-        f"{verdict.pooled:.2g} (standard deviation, {verdict.degrees} degrees of freedom)."
+        f"Best of all with a chance of {_percent(best.chance or 0.0)}; nearer to it than "
+        f"{verdict.floor:.2g} is a tie."
     )
-    if inside:
-        lines.append("Not to be told from it:")
-        lines += [f"  {_label(found, one)}: {_number(one)}" for one in inside]
-    elif len(verdict.standings) > 1:
-        lines.append("Every other setting is worse by more than noise.")
-    return lines
+    if not inside:
+        return [*lines, "Every other setting is worse by more than noise."]
+    lines.append("Cannot be told from it:")
+    lines += [f"  {_label(found, one)}: {_number(verdict, one)}" for one in inside[:MOST_TIED]]
+    rest = len(inside) - MOST_TIED
+    return [*lines, f"  and {rest} more"] if rest > 0 else lines
 
 
-def _number(standing: Standing) -> str:
-    spread = "" if standing.spread is None else f" ± {standing.spread:.2g}"
-    count = len(standing.values)
-    return f"{standing.mean:.4g}{spread} ({count} seed{'' if count == 1 else 's'})"
+def _percent(share: float) -> str:
+    return "over 99%" if share > 0.99 else f"{share:.0%}"
+
+
+def _number(verdict: Verdict, standing: Standing) -> str:
+    digits = decimals(verdict)
+    spread = "" if standing.spread is None else f" ± {standing.spread:.{digits}f}"
+    count = len(standing.levelled)
+    return f"{standing.mean:.{digits}f}{spread} ({count} seed{'' if count == 1 else 's'})"
+
+
+def decimals(verdict: Verdict) -> int:
+    """Down to the second digit of the noise floor, what is below it says nothing; at most four
+    digits in all.
+    """
+    largest = max((abs(each.mean) for each in verdict.standings), default=0.0)
+    places = 3 - _power(largest)
+    if verdict.floor:
+        places = min(places, 1 - _power(verdict.floor))
+    return max(0, min(8, places))
+
+
+def _power(value: float) -> int:
+    return math.floor(math.log10(value)) if value else 0
 
 
 def _label(found: Found, standing: Standing) -> str:
@@ -75,8 +104,23 @@ def _label(found: Found, standing: Standing) -> str:
     return " ".join(parts) or "the one setting there is"
 
 
-def _table(found: Found, verdicts: Mapping[str, Verdict], measure: str | None) -> Table:
-    measures = [name for name in MEASURES if any(name in trial.scores for trial in found.trials)]
+def _fitting_table(
+    found: Found, verdicts: Mapping[str, Verdict], measure: str | None, out: Console
+) -> tuple[Table, list[str]]:
+    """As many measures as there is room for, the one to judge by before all; and the others."""
+    shown = [name for name in MEASURES if any(name in trial.scores for trial in found.trials)]
+    hidden: list[str] = []
+    table = _table(found, verdicts, measure, shown)
+    while len(shown) > 1 and out.measure(table).maximum > out.width:
+        hidden.insert(0, [name for name in shown if name != measure][-1])
+        shown.remove(hidden[0])
+        table = _table(found, verdicts, measure, shown)
+    return table, hidden
+
+
+def _table(
+    found: Found, verdicts: Mapping[str, Verdict], measure: str | None, measures: Sequence[str]
+) -> Table:
     axes = [axis for axis in found.axes if not axis.is_seed]
     table = Table(box=None, pad_edge=False, header_style="bold")
     heads = [f"{name} {ARROWS[MEASURES[name].better]}".strip() for name in measures]
@@ -90,8 +134,8 @@ def _table(found: Found, verdicts: Mapping[str, Verdict], measure: str | None) -
         cells = [_cell(values.get(axis.name)) for axis in axes]
         for name in measures:
             cells.append(_score(found, verdicts.get(name), name, k))
-        states = dict.fromkeys(trial.state for trial in trials)
-        cells.append(f"{len(trials)} {'/'.join(states)}")
+        states = Counter(trial.state for trial in trials)
+        cells.append(", ".join(f"{count} {state}" for state, count in states.items()))
         cells.append(duration(sum(trial.record.seconds for trial in trials)))
         table.add_row(*(Text(cell) for cell in cells))
     return table
@@ -105,10 +149,11 @@ def _score(found: Found, verdict: Verdict | None, measure: str, group: int) -> s
     place = next((n for n, s in enumerate(verdict.standings) if s.group == group), None)
     if place is None:
         return "-"
-    standing = verdict.standings[place]
-    spread = "" if standing.spread is None else f" ± {standing.spread:.1g}"
-    mark = " *" if place == 0 else " ~" if standing.inside else ""
-    return f"{standing.mean:.4g}{spread}{mark}"
+    standing, digits = verdict.standings[place], decimals(verdict)
+    spread = "" if standing.spread is None else f" ± {standing.spread:.{digits}f}"
+    alone = len(verdict.standings) == 1
+    mark = " ★" if place == 0 and not alone else " ≈" if standing.inside else "  "
+    return f"{standing.mean:.{digits}f}{spread}{mark}"
 
 
 def _cell(value: Value) -> str:

@@ -1,28 +1,25 @@
 """Which settings are best by a measure, and which of the others cannot be told from them.
 
-Trials that differ in seeds alone are repeats. Their spread, pooled over all settings, is the noise
-floor: with the standard deviation s of v degrees of freedom, the means of n and m repeats differ
-when they are further apart than t(97.5 %, v) * s * sqrt(1/n + 1/m), Fisher's least significant
-difference. The chance of being best is taken from 1,000 or more draws of all means at once under
-the same model (normal noise of one width, flat prior).
+The noise is judged by repeats with other seeds (noise.py). The chance of being best is taken from
+1,000 or more draws of all means at once under the same model (normal noise of one width, flat
+prior).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from lora_sweep.results.report.noise import Fit, fit
+
 Better = Literal["lower", "higher"]
 
 DRAWS = 20_000
 LARGEST_DRAW = 4_000_000  # numbers in memory at once: 32 MB
-NORMAL_975 = 1.959964
-EXACT_T = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764}
-"""97.5 % points of Student's t where the series below is not exact to four digits."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +27,9 @@ class Standing:
     """One settings' place. `group` is its position among those judged."""
 
     group: int
-    mean: float
-    spread: float | None  # standard deviation over repeats; None for a single one
-    values: tuple[float, ...]
+    mean: float  # as if it had run with every seed that any has run with
+    spread: float | None  # standard deviation over its own seeds; None for a single one
+    levelled: tuple[float, ...]  # its values without what their seeds do to all settings
     floor: float | None  # how far from the best it would have to be to differ; None: not known
     inside: bool  # not to be told from the best
     chance: float | None  # of being the best; None: not known
@@ -46,68 +43,61 @@ class Verdict:
     better: Better
     standings: tuple[Standing, ...]
     floor: float | None  # of two settings with as many repeats as the best has
-    pooled: float | None  # standard deviation over repeats; None where nothing was repeated
+    pooled: float | None  # standard deviation of the noise; None where nothing was repeated
     degrees: int  # of freedom of `pooled`
 
 
-def judge(measure: str, better: Better, groups: Sequence[Sequence[float]]) -> Verdict:
-    """Order groups of repeats by their means; empty groups are left out."""
+def judge(measure: str, better: Better, groups: Sequence[Mapping[str, float]]) -> Verdict:
+    """Order settings, each with its values by seed; those without any are left out."""
     judged = [index for index, values in enumerate(groups) if values]
-    samples = [np.asarray(groups[index], float) for index in judged]
-    means = [float(values.mean()) for values in samples]
-    counts = [len(values) for values in samples]
-    degrees = sum(count - 1 for count in counts)
-    squares = sum(float(((values - values.mean()) ** 2).sum()) for values in samples)
-    pooled = math.sqrt(squares / degrees) if degrees else None
-    chances = _chances(means, counts, pooled, degrees, better)
+    if not judged:
+        return Verdict(measure, better, (), None, None, 0)
+    fitted = fit([groups[index] for index in judged])
+    chances = _chances(fitted, better)
     sign = 1.0 if better == "lower" else -1.0
-    order = sorted(range(len(judged)), key=lambda k: (sign * means[k], k))
+    order = sorted(range(len(judged)), key=lambda k: (sign * fitted.means[k], k))
+    best = order[0]
     standings: list[Standing] = []
     for k in order:
-        best = order[0]
-        floor = noise_floor(pooled, degrees, counts[k], counts[best])
-        inside = floor is not None and k != best and abs(means[k] - means[best]) <= floor
-        spread = float(samples[k].std(ddof=1)) if counts[k] > 1 else None
-        values = tuple(float(value) for value in samples[k])
-        chance = chances[k] if chances is not None else None
-        standings.append(Standing(judged[k], means[k], spread, values, floor, inside, chance))
-    floor = noise_floor(pooled, degrees, counts[order[0]], counts[order[0]]) if order else None
-    return Verdict(measure, better, tuple(standings), floor, pooled, degrees)
+        values = groups[judged[k]]
+        floor = fitted.floor(k, best) if k != best else None
+        away = abs(float(fitted.means[k] - fitted.means[best]))
+        standings.append(
+            Standing(
+                group=judged[k],
+                mean=float(fitted.means[k]),
+                spread=statistics.stdev(values.values()) if len(values) > 1 else None,
+                levelled=tuple(value - fitted.shifts[seed] for seed, value in values.items()),
+                floor=floor,
+                inside=floor is not None and away <= floor,
+                chance=chances[k] if chances is not None else None,
+            )
+        )
+    return Verdict(
+        measure, better, tuple(standings), _typical_floor(fitted, best), fitted.pooled,
+        fitted.degrees,
+    )  # fmt: skip
 
 
-def noise_floor(pooled: float | None, degrees: int, count: int, other: int) -> float | None:
-    """The least difference of two means that is one; None where nothing was repeated."""
-    if pooled is None:
-        return None
-    return t_975(degrees) * pooled * math.sqrt(1 / count + 1 / other)
+def _typical_floor(fitted: Fit, best: int) -> float | None:
+    """That of the best and the setting whose mean is known as well as most are."""
+    others = [k for k in range(len(fitted.means)) if k != best]
+    floors = [floor for k in others if (floor := fitted.floor(k, best)) is not None]
+    return statistics.median_low(floors) if floors else None
 
 
-def t_975(degrees: int) -> float:
-    """The 97.5 % point of Student's t; exact to 0.1 % (Abramowitz and Stegun, 26.7.5)."""
-    if degrees in EXACT_T:
-        return EXACT_T[degrees]
-    z, v = NORMAL_975, float(degrees)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / v + second / v**2 + third / v**3
-
-
-def _chances(
-    means: Sequence[float],
-    counts: Sequence[int],
-    pooled: float | None,
-    degrees: int,
-    better: Better,
-) -> list[float] | None:
+def _chances(fitted: Fit, better: Better) -> list[float] | None:
     """How often each mean is the best one; ties share."""
-    if pooled is None:
+    if fitted.pooled is None:
         return None
-    draws = max(1_000, min(DRAWS, LARGEST_DRAW // len(means)))
+    count = len(fitted.means)
+    draws = max(1_000, min(DRAWS, LARGEST_DRAW // count))
     random = np.random.default_rng(0)  # the same page for the same results
-    sigma = pooled * np.sqrt(degrees / random.chisquare(degrees, size=(draws, 1)))
-    errors = random.standard_normal((draws, len(means))) * sigma / np.sqrt(np.asarray(counts))
-    drawn = np.asarray(means) + errors
+    scale = np.sqrt(fitted.degrees / random.chisquare(fitted.degrees, size=(draws, 1)))
+    values, vectors = np.linalg.eigh(fitted.covariance)
+    spread = vectors * np.sqrt(np.clip(values, 0.0, None))
+    errors = random.standard_normal((draws, count)) @ spread.T * (fitted.pooled * scale)
+    drawn = fitted.means + errors
     best = drawn.min(axis=1) if better == "lower" else drawn.max(axis=1)
     wins = drawn == best[:, None]
     return [float(share) for share in (wins / wins.sum(axis=1, keepdims=True)).mean(axis=0)]

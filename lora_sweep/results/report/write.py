@@ -21,8 +21,7 @@ def find_sweep(folder: SweepFolder, store: Store) -> Found:
     """Everything known of a sweep; raises StoreError when its sweep.json cannot be used."""
     sweep = read_sweep_file(folder.sweep)
     trials = read_trials(store, sweep.trials)
-    title = sweep.name or " ".join(folder.path.absolute().parts[-2:])
-    return arrange(title, folder.path, store, trials, sweep)
+    return arrange(sweep.name, folder.path, store, trials, sweep)
 
 
 def write_page(found: Found, path: Path) -> Path:

@@ -1,58 +1,64 @@
-// The answer in one look: the best settings, what cannot be told from them, and how sure that is.
+// The answer in one look: the best settings, how sure that is, and what to do with them.
 
-const MOST_PLACES = 8;
-const MOST_ANSWER_PICTURES = 6;
+const MOST_ANSWER_PICTURES = 8;
 
 function startAnswer() {
   const select = byId('measure');
   const names = Object.keys(sweep.verdicts);
-  names.forEach((name) => select.append(el(
-    'option', { selected: name === state.measure }, `${name} ${arrow(name)}`,
-  )));
+  names.forEach((name) => select.append(
+    el('option', { value: name, selected: name === state.measure }, arrowed(name)),
+  ));
   select.disabled = names.length < 2;
   select.parentElement.hidden = !names.length;
-  select.addEventListener('change', () => {
-    state.measure = names[select.selectedIndex];
-    emit('measure');
-  });
-  on('measure', drawAnswer);
+  select.addEventListener('change', () => judgeBy(select.value));
+  on('measure', () => { select.value = state.measure; drawAnswer(); });
   drawAnswer();
 }
 
+function judgeBy(name) {
+  state.measure = name;
+  emit('measure');
+}
+
 function drawAnswer() {
-  const body = byId('answer-body');
   const notes = sweep.notes.map((note) => el('p', { class: 'note' }, note));
   const verdict = sweep.verdicts[state.measure];
   if (!verdict) {
-    replace(body, el('div', { class: 'card' }, el('p', { class: 'lead' }, noAnswer())), notes);
+    const lead = el('p', { class: 'lead' }, noAnswer());
+    replace(byId('answer-body'), el('div', { class: 'card' }, lead), notes);
     return;
   }
   const [best] = verdict.standings;
-  const member = sweep.groups[best.group].find((k) => trials[k].state === 'done');
+  const member = bestMember(best.group, verdict.measure);
+  const [kind, badge, sentence] = sureness(verdict);
   replace(
-    body,
-    el('div', { class: 'card answer' }, el(
-      'div', { class: 'answer-main' },
-      el('p', { class: 'use' }, chips(member)),
-      el('p', { class: 'sure' }, el('b', { class: `badge ${sureness(verdict)[0]}` }, sureness(verdict)[1]),
-        ` ${sureness(verdict)[2]}`),
-      facts(verdict, best),
-      el('p', { class: 'muted small' }, `${verdict.measure} cannot see ${measureByName[verdict.measure].blind_to}. `,
-        'Look at the pictures and the other measures, too.'),
-      answerPictures(member),
-    ), places(verdict)),
-    retrain(best.group, member),
+    byId('answer-body'),
+    unfinished(),
+    el('div', { class: 'card answer' },
+      el('div', {},
+        el('p', { class: 'use' }, chips(member)),
+        el('p', { class: 'sure' }, el('b', { class: `badge ${kind}` }, badge), ` ${sentence}`),
+        facts(verdict, best),
+        otherMeasures(best.group)),
+      places(verdict),
+      answerPictures(member)),
+    afterAnswer(best.group, member),
     notes,
   );
 }
 
 function noAnswer() {
   const done = sweep.states.done ?? 0;
-  if (!done) return `No trial is done yet (${statesText()}). Curves and pictures so far are below.`;
+  if (!done) return `No trial is done yet (${statesText()}). What there is so far is below.`;
   return `${counted(done, 'trial')} done, but none has a measure: look at the pictures below.`;
 }
 
-const statesText = () => Object.entries(sweep.states).map(([name, count]) => `${count} ${name}`).join(', ');
+function unfinished() {
+  const waits = ['waiting', 'running'].filter((name) => sweep.states[name])
+    .map((name) => `${sweep.states[name]} ${name}`);
+  return waits.length ? el('p', { class: 'note' }, `The answer so far: ${waits.join(' and ')}.`)
+    : null;
+}
 
 // [class, badge, sentence]
 function sureness(verdict) {
@@ -60,111 +66,111 @@ function sureness(verdict) {
   const inside = verdict.standings.filter((each) => each.inside).length;
   if (!others) return ['unknown', 'Nothing to compare', 'Only these settings have a result.'];
   if (verdict.pooled === null) {
-    return ['unknown', 'Not known how sure', 'Every setting ran with one seed, so a difference may be '
-      + 'noise. Add seed=0,1,2 to the command to find out.'];
+    return ['unknown', 'Not known how sure', 'Every setting ran with one seed, so a difference '
+      + 'may be noise. Add seed=0,1,2 to the command to find out.'];
   }
-  if (inside) {
-    return ['tie', `Tie of ${inside + 1}`, `${counted(inside, 'other setting')} cannot be told from it: `
-      + 'the difference is inside the noise of the seeds.'];
+  if (!inside) {
+    return ['clear', 'Clear winner', others === 1 ? 'The other setting is worse by more than noise.'
+      : `All ${others} other settings are worse by more than noise.`];
   }
-  return ['clear', 'Clear winner', others === 1 ? 'The other setting is worse by more than noise.'
-    : `All ${others} other settings are worse by more than noise.`];
+  const tie = `${counted(inside, 'other setting')} cannot be told from it`;
+  if (inside === others) {
+    return ['tie', others === 1 ? 'Both tie' : `All ${others + 1} tie`, `${tie}: by this measure `
+      + 'what varies here makes no difference, or one that takes more seeds to see.'];
+  }
+  const rest = others - inside;
+  return ['tie', `Tie of ${inside + 1}`, `${tie}; ${rest === 1 ? 'the last is' : `the ${rest} `
+    + 'behind are'} worse by more than noise.`];
 }
 
 function facts(verdict, best) {
-  const digits = decimalsFor(verdict.standings.map((each) => each.mean));
+  const digits = decimalsOf(verdict.measure);
   const spread = best.spread === null ? '' : ` ± ${number(best.spread, digits)}`;
-  const rows = [
-    [`${verdict.measure} ${arrow(verdict.measure)}`, `${number(best.mean, digits)}${spread}`,
-      `mean of ${counted(best.values.length, 'seed')}`],
-  ];
+  const rows = [[arrowed(verdict.measure), `${number(best.mean, digits)}${spread}`,
+    `mean of ${counted(best.levelled.length, 'seed')}`]];
   if (best.chance !== null && verdict.standings.length > 1) {
-    rows.push(['chance of being best', percent(best.chance), 'if every setting had endless seeds']);
+    rows.push(['chance of being best', percent(best.chance), 'had all run with endless seeds']);
   }
   if (verdict.floor !== null) {
-    rows.push(['noise floor', number(verdict.floor, digits),
-      `smaller differences are noise (${verdict.degrees} degrees of freedom)`]);
+    rows.push(['noise floor', number(verdict.floor, digits), 'nearer to the best is a tie']);
   }
   return el('dl', { class: 'facts' }, rows.map(([name, value, about]) => el(
     'div', {}, el('dt', {}, name), el('dd', {}, value), el('dd', { class: 'muted' }, about),
   )));
 }
 
+// How these settings stand by the other measures: a choice by one number can be a bad one.
+function otherMeasures(group) {
+  const kinds = { best: [], level: [], worse: [] };
+  Object.values(sweep.verdicts).filter(({ measure }) => measure !== state.measure)
+    .forEach(({ measure, standings }) => {
+      const place = placeOf(measure, group);
+      if (!place || standings.length < 2) return;
+      kinds[place.rank === 0 ? 'best' : place.inside ? 'level' : 'worse'].push(
+        [measure, ` (best: ${groupValues(standings[0].group)})`],
+      );
+    });
+  const names = { best: 'Best, too, by', level: 'Tied for best by', worse: 'Worse by' };
+  const rows = Object.entries(kinds).filter(([, list]) => list.length).map(([kind, list]) => [
+    el('dt', {}, names[kind]),
+    el('dd', {}, list.map(([measure, more], k) => [
+      k ? ', ' : '',
+      el('button', { class: 'link', onclick: () => judgeBy(measure),
+        'aria-label': `Judge by ${measure}` }, arrowed(measure)),
+      kind === 'worse' ? el('span', { class: 'muted' }, more) : '',
+    ])),
+  ]);
+  const blind = `${state.measure} cannot see ${measureByName[state.measure].blind_to}.`;
+  return [
+    rows.length ? el('dl', { class: 'others' }, rows) : null,
+    el('p', { class: 'muted small' }, `${blind} Look at the pictures, too.`),
+  ];
+}
+
 function answerPictures(member) {
-  const last = Math.max(...trials[member].samples.map((sample) => sample[2]));
-  const samples = trials[member].samples.filter((sample) => sample[2] === last);
+  const { samples } = trials[member];
   if (!samples.length) return null;
-  const list = samples.map((sample) => ({ trial: member, sample }));
+  const last = Math.max(...samples.map((sample) => sample[2]));
+  const list = samples.filter((sample) => sample[2] === last)
+    .map((sample) => ({ trial: member, sample }));
   return el('div', { class: 'answer-pictures' }, list.slice(0, MOST_ANSWER_PICTURES)
-    .map((entry, k) => pictureButton(entry, () => openZoom(list, k))));
+    .map((shot, k) => pictureButton(shot, () => openZoom(list, k))));
 }
 
-// One row of dots for each of the best: seeds, their mean, and the band that is noise.
-function places(verdict) {
-  const top = verdict.standings.slice(0, MOST_PLACES);
-  const [best] = top;
-  const digits = decimalsFor(top.map((each) => each.mean));
-  const edges = top.flatMap((each) => [...each.values, each.mean]);
-  if (best.floor !== null) edges.push(best.mean + best.floor, best.mean - best.floor);
-  const [low, high] = rangeOf(edges, 0.04);
-  const at = linear(low, high, 0, 100);
-  const rows = top.map((each, rank) => placeRow(each, rank, best, at, digits));
-  const more = verdict.standings.length - top.length;
+function afterAnswer(group, member) {
+  const trial = trials[member];
+  const seeds = pairsOf(member).filter(([axis]) => axis.seed)
+    .map(([axis, value]) => `${axisName(axis.name)}=${shown(value)}`).join(' ');
+  const which = sweep.groups[group].length > 1 && seeds ? ` (the best of its seeds, ${seeds})` : '';
   return el(
-    'div', { class: 'places' },
-    el('p', { class: 'muted small' }, `${verdict.measure}, ${verdict.better} is better`
-      + `${best.floor === null ? '' : ' · shaded: cannot be told from the best'}`),
-    el('ol', {}, rows),
-    more ? el('p', { class: 'muted small' }, el('a', { href: '#trials' }, `and ${more} more in the table`)) : null,
+    'div', { class: 'after-answer' },
+    retrain(sweep.all_pictures[group]),
+    trial.command === null ? null : [
+      el('p', {}, `The command of this trial${which}:`),
+      codeBlock(trial.command, 'the command of the best trial'),
+    ],
+    el('p', {}, trial.folder === null ? null : [
+      'Its files: ', el('a', { href: href(trial.folder) }, trial.folder), ' ',
+    ], el('button', { onclick: () => openDetails(member) }, 'How to use them, and all settings')),
   );
 }
 
-function placeRow(each, rank, best, at, digits) {
-  const percentAt = (value) => `${at(value)}%`;
-  const strip = el('div', { class: 'strip', 'aria-hidden': 'true' });
-  if (each.floor !== null) {
-    strip.append(el('i', { class: 'band', style: {
-      left: percentAt(best.mean - each.floor), width: `${at(best.mean + each.floor) - at(best.mean - each.floor)}%`,
-    } }));
-  }
-  each.values.forEach((value) => strip.append(el('i', { class: 'dot', style: { left: percentAt(value) } })));
-  strip.append(el('i', { class: 'mean', style: { left: percentAt(each.mean) } }));
-  const members = sweep.groups[each.group];
-  const mark = rank === 0 ? 'best' : each.inside ? 'inside' : '';
-  const chance = each.chance === null ? '' : `, best with a chance of ${percent(each.chance)}`;
-  return el(
-    'li', { class: mark }, el(
-      'button', {
-        class: 'place', title: `Open the settings${chance}`,
-        onclick: () => openDetails(members[0]),
-        onmouseenter: () => setHover(members), onmouseleave: () => setHover([]),
-        onfocus: () => setHover(members), onblur: () => setHover([]),
-      },
-      el('span', { class: 'place-name' }, groupLabel(each.group)),
-      el('span', { class: 'place-value' }, number(each.mean, digits),
-        each.inside ? el('span', { class: 'hidden-text' }, ' (cannot be told from the best)') : null),
-      strip,
-    ),
-  );
-}
-
-function retrain(group, member) {
+// Pictures were kept back to measure with; whoever has chosen wants them trained on.
+function retrain(command) {
   const { kept_back: keptBack, brought, known, packaged, asked } = sweep.holdout;
-  const all = sweep.all_pictures[group];
-  const parts = [];
-  if (all) {
-    const many = known && keptBack ? `${counted(keptBack, 'picture')} of yours ` : 'Some of your pictures ';
-    parts.push(
-      el('p', {}, `${many}${known && keptBack === 1 ? 'was' : 'were'} kept back to measure val_loss `
-        + `(dataset.holdout=${asked.join(', ')}) and not trained on. With the settings chosen, train on all:`),
-      codeBlock(all, 'the command that trains on all pictures'),
-    );
-  } else if (packaged && brought) {
-    parts.push(el('p', { class: 'muted' }, `Measured on ${counted(brought, 'held-out picture')} that the packaged set `
-      + 'brings beside those trained on.'));
-  } else if (asked.length === 1 && asked[0] === '0') {
-    parts.push(el('p', { class: 'muted' }, 'All pictures were trained on (dataset.holdout=0), so there is no val_loss.'));
+  if (command) {
+    const many = known && keptBack ? `${counted(keptBack, 'picture')} of yours` : 'Some pictures';
+    const were = known && keptBack === 1 ? 'was' : 'were';
+    return [
+      el('p', {}, `${many} ${were} kept back to measure val_loss (dataset.holdout=`
+        + `${asked.join(', ')}) and not trained on. With these settings, train on all:`),
+      codeBlock(command, 'the command that trains on all pictures'),
+    ];
   }
-  const open = el('button', { onclick: () => openDetails(member) }, 'Command, files and all settings');
-  return el('div', { class: 'after-answer' }, parts, el('p', {}, open));
+  if (packaged && brought) {
+    return el('p', { class: 'muted' }, `Measured on ${counted(brought, 'held-out picture')} that `
+      + 'the packaged set brings beside those trained on.');
+  }
+  return asked.length === 1 && asked[0] === '0' ? el('p', { class: 'muted' },
+    'All pictures were trained on (dataset.holdout=0), so there is no val_loss.') : null;
 }

@@ -9,9 +9,7 @@ let inks = {};
 
 function readColours() {
   palette = Array.from({ length: MOST_COLOURS }, (_, k) => css(`--series-${k}`));
-  inks = Object.fromEntries(
-    ['text', 'muted', 'line', 'panel', 'accent', 'page'].map((name) => [name, css(`--${name}`)]),
-  );
+  inks = { muted: css('--muted'), line: css('--line') };
 }
 
 const colourAxes = () => [...sweep.axes.keys()]
@@ -35,7 +33,7 @@ function colourOf(k) {
 
 function colourChoice() {
   const options = colourAxes().map((k) => ({ text: axisName(sweep.axes[k].name), value: k }));
-  if (!options.length) return null;
+  if (options.length < 2) return null;
   return choice('Colour by', options, state.colourBy, (k) => {
     state.colourBy = k;
     emit('colour');

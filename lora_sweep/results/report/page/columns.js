@@ -3,25 +3,27 @@
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const scoresOf = (members, name) => members
   .map((k) => trials[k].scores[name]).filter((value) => value !== undefined);
+const missing = (value) => value === null || value === undefined;
 
 // Numbers before words, nothing last.
 function compare(a, b) {
-  const missing = (value) => value === null || value === undefined;
   if (missing(a) || missing(b)) return missing(a) - missing(b);
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   return String(a).localeCompare(String(b), 'en', { numeric: true });
 }
 
-// {key, head, about, right, value(members), cell(members, row)}; `members` are a row's trials.
+// {key, head, about, right, value(members), cell(members)}; `members` are a row's trials.
+// State and steps are left out where they are the same in all rows: the head of the page has them.
 function tableColumns() {
+  const varies = (of) => new Set(trials.map(of)).size > 1;
   return [
     ...sweep.axes.map(axisColumn),
     ...sweep.measures.map(measureColumn),
     ...(sweep.measures.length || !trials.some((each) => each.reason) ? [] : [reasonColumn]),
-    { key: 'state', head: ['', 'state'], value: (members) => stateOf(members), cell: stateCell },
-    plainColumn('steps', 'optimizer steps', (k) => trials[k].steps, (v) => v.toLocaleString('en')),
-    plainColumn('time', timeAbout, (k) => trials[k].seconds, duration),
-    { key: 'trial', head: ['', 'trial'], value: ([k]) => trials[k].id, cell: detailsCell },
+    ...(varies((each) => each.state) ? [stateColumn] : []),
+    ...(varies((each) => each.steps) ? [stepsColumn] : []),
+    timeColumn,
+    trialColumn,
   ];
 }
 
@@ -33,86 +35,110 @@ const reasonColumn = {
   cell: ([k]) => el('span', { class: 'reason' }, trials[k].reason ?? ''),
 };
 
-const timeAbout = 'time of training, with the part that was shared with other trials';
+const stateColumn = {
+  key: 'state', head: ['', 'state'], value: (members) => stateOf(members), cell: stateCell,
+};
+
+const stepsColumn = {
+  key: 'steps',
+  head: ['', 'steps'],
+  right: true,
+  value: (members) => mean(members.map((k) => trials[k].steps)),
+  cell: (members) => {
+    const steps = Math.round(mean(members.map((k) => trials[k].steps)));
+    return el('span', {}, steps ? steps.toLocaleString('en') : '–');
+  },
+};
+
+const timeColumn = {
+  key: 'time',
+  head: ['', 'time'],
+  about: 'of one training, with the part that was shared with other trials',
+  right: true,
+  value: (members) => mean(members.map((k) => trials[k].seconds)),
+  cell: (members) => {
+    const [seconds, shared] = ['seconds', 'shared']
+      .map((part) => mean(members.map((k) => trials[k][part])));
+    return el('span', {
+      title: shared > 0 ? `of which ${duration(shared)} shared with other trials` : null,
+    }, seconds ? duration(seconds) : '–');
+  },
+};
+
+const trialColumn = {
+  key: 'trial', head: ['', 'trial'], value: ([k]) => trials[k].id, cell: detailsCell,
+};
 
 function axisColumn(axis, index) {
   const value = ([k]) => trials[k].values[index];
   const right = axis.values.every((each) => typeof each === 'number' || each === null);
-  const order = (members) => (right ? value(members) : axis.values.indexOf(value(members)));
   return {
     key: axis.name,
     head: nameParts(axis.name),
     right,
-    value: order,
+    value: (members) => (right ? value(members) : axis.values.indexOf(value(members))),
     cell: (members) => {
       if (axis.seed && members.length > 1) {
         const distinct = new Set(members.map((k) => trials[k].values[index])).size;
-        return el('span', { class: 'muted' }, `× ${distinct}`, el('span', { class: 'hidden-text' }, ' values'));
+        return el('span', { class: 'muted' }, `× ${distinct}`,
+          el('span', { class: 'hidden-text' }, ' values'));
       }
       const each = value(members);
-      return each === null ? el('span', { class: 'muted' }, '–') : document.createTextNode(shown(each));
+      return each === null ? el('span', { class: 'muted' }, '–') : el('span', {}, shown(each));
     },
   };
 }
 
 function measureColumn(measure) {
   const { name } = measure;
-  const digits = decimalsFor(trials.map((each) => each.scores[name]).filter((v) => v !== undefined));
+  const digits = decimalsOf(name);
   return {
     key: name,
     measure,
-    head: ['', `${name} ${arrow(name)}`],
+    head: ['', arrowed(name)],
     about: `${measure.formula}; range ${measure.range}`,
     right: true,
     digits,
-    value: (members) => {
-      const scores = scoresOf(members, name);
-      return scores.length ? mean(scores) : null;
-    },
+    value: (members) => scoreOf(name, members),
     cell: (members) => measureCell(measure, digits, members),
   };
 }
 
-function measureCell(measure, digits, members) {
-  const scores = scoresOf(members, measure.name);
-  if (!scores.length) return el('span', { class: 'muted' }, '–');
-  const group = groupOf[members[0]];
-  const place = members.length === sweep.groups[group].length ? placeOf(measure.name, group) : null;
-  const spread = place?.spread ?? null;
-  const best = place?.rank === 0 && sweep.verdicts[measure.name].standings.length > 1;
-  const marks = [];
-  if (best) marks.push(el('span', { class: 'mark', title: 'best' }, '★'), el('span', { class: 'hidden-text' }, ' best'));
-  if (place?.inside) {
-    marks.push(el('span', { class: 'mark', title: 'cannot be told from the best' }, '≈'),
-      el('span', { class: 'hidden-text' }, ' cannot be told from the best'));
-  }
-  return el(
-    'span', { class: `score${best ? ' best' : ''}${place?.inside ? ' inside' : ''}` },
-    number(mean(scores), digits),
-    spread === null ? null : el('span', { class: 'spread' }, ` ± ${number(spread, digits)}`),
-    el('span', { class: 'marks' }, marks),
-  );
+// Of one trial its own score; of all repeats their place's mean, which makes up for missing seeds.
+function scoreOf(name, members) {
+  const scores = scoresOf(members, name);
+  if (!scores.length) return null;
+  return groupPlace(name, members)?.mean ?? mean(scores);
 }
 
-function plainColumn(name, about, valueOf, write) {
-  return {
-    key: name,
-    head: ['', name],
-    about,
-    right: true,
-    value: (members) => mean(members.map(valueOf)),
-    cell: (members) => {
-      const value = Math.round(mean(members.map(valueOf)));
-      const shared = name === 'time' && members.length === 1 && trials[members[0]].shared > 0
-        ? { title: `of which ${duration(trials[members[0]].shared)} shared with other trials` } : {};
-      return el('span', shared, value ? write(value) : '–');
-    },
-  };
+function groupPlace(name, members) {
+  const group = groupOf[members[0]];
+  return members.length === sweep.groups[group].length ? placeOf(name, group) : undefined;
+}
+
+function measureCell(measure, digits, members) {
+  const score = scoreOf(measure.name, members);
+  if (score === null) return el('span', { class: 'muted' }, '–');
+  const place = groupPlace(measure.name, members);
+  const best = place?.rank === 0 && sweep.verdicts[measure.name].standings.length > 1;
+  const mark = (sign, told) => [
+    el('span', { class: 'mark', title: told }, sign),
+    el('span', { class: 'hidden-text' }, ` ${told}`),
+  ];
+  return el(
+    'span', { class: `score${best ? ' best' : ''}${place?.inside ? ' inside' : ''}` },
+    number(score, digits),
+    missing(place?.spread) ? null
+      : el('span', { class: 'spread' }, ` ± ${number(place.spread, digits)}`),
+    measure.better === null ? null : el('span', { class: 'marks' },
+      best ? mark('★', 'best') : null,
+      place?.inside ? mark('≈', 'cannot be told from the best') : null),
+  );
 }
 
 function stateOf(members) {
   const states = [...new Set(members.map((k) => trials[k].state))];
-  return states.length === 1 ? states[0] : states.sort().join(', ');
+  return states.sort().join(', ');
 }
 
 function stateCell(members) {
@@ -124,9 +150,11 @@ function stateCell(members) {
 }
 
 function detailsCell(members) {
-  const [k] = members;
-  if (members.length > 1) {
-    return el('button', { class: 'link', onclick: () => openDetails(k), 'aria-label': `Settings of ${labelOf(k, false)}` }, 'settings');
-  }
-  return el('button', { class: 'link mono', onclick: () => openDetails(k), 'aria-label': `Trial ${trials[k].id}` }, trials[k].id.slice(0, 12));
+  const many = members.length > 1;
+  const k = many ? bestMember(groupOf[members[0]], state.measure) : members[0];
+  return el('button', {
+    class: many ? 'link' : 'link mono',
+    onclick: () => openDetails(k),
+    'aria-label': many ? `Settings of ${labelOf(k, false)}` : `Trial ${trials[k].id}`,
+  }, many ? 'settings' : trials[k].id);
 }

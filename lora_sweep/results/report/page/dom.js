@@ -1,6 +1,8 @@
 // Elements. Text from settings, captions and names goes in as text nodes alone, never as markup.
 
 const byId = (id) => document.getElementById(id);
+const present = (children) => children.flat(Infinity)
+  .filter((child) => child !== null && child !== undefined);
 
 // el('button', {class: 'x', onclick: f, 'aria-label': 'y'}, 'text', node, ...)
 function el(tag, props = {}, ...children) {
@@ -18,13 +20,11 @@ function fill(node, props, children) {
     else if (name === 'style') Object.assign(node.style, value);
     else node.setAttribute(name, value === true ? '' : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  node.append(...present(children));
   return node;
 }
 
-function replace(node, ...children) {
-  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
-}
+const replace = (node, ...children) => node.replaceChildren(...present(children));
 
 function choice(label, options, chosen, onchange) {
   const select = el('select', { onchange: () => onchange(options[select.selectedIndex].value) });
@@ -57,17 +57,21 @@ function codeBlock(text, label) {
   return el('div', { class: 'code' }, el('pre', { tabindex: 0 }, code), button);
 }
 
-// The one tooltip: beside the pointer, inside the window.
-const tip = {
-  show(event, ...children) {
-    const node = byId('tip');
-    replace(node, ...children);
-    node.hidden = false;
-    const room = document.documentElement;
-    const x = Math.min(event.clientX + 14, room.clientWidth - node.offsetWidth - 8);
-    const below = event.clientY + 16 + node.offsetHeight < room.clientHeight;
-    const y = below ? event.clientY + 16 : event.clientY - node.offsetHeight - 12;
-    Object.assign(node.style, { left: `${Math.max(8, x)}px`, top: `${Math.max(8, y)}px` });
-  },
-  hide() { byId('tip').hidden = true; },
-};
+// What is wider than its place is scrolled there; a faded edge says that there is more.
+function scroller(label, ...children) {
+  const node = el(
+    'div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': label }, ...children,
+  );
+  watchOverflow(node);
+  return node;
+}
+
+function watchOverflow(node) {
+  const update = () => {
+    const more = node.scrollWidth - node.clientWidth - node.scrollLeft > 4;
+    node.classList.toggle('more', more);
+  };
+  node.addEventListener('scroll', update, { passive: true });
+  new ResizeObserver(update).observe(node);
+  new MutationObserver(update).observe(node, { childList: true, subtree: true });
+}

@@ -2,32 +2,52 @@
 
 function startImportance() {
   const known = sweep.measures.filter(({ name }) => !sweep.importance[name].why_not);
-  const body = byId('importance-body');
   if (!known.length) {
-    const reasons = [...new Set(Object.values(sweep.importance).map((each) => each.why_not))];
-    replace(body, el('p', { class: 'muted' }, reasons.length ? `Importance of settings: ${reasons.join('; ')}.` : 'No trial has a measure yet.'));
+    const why = [...new Set(Object.values(sweep.importance).map((each) => each.why_not))];
+    replace(byId('importance-body'), el('p', { class: 'muted' }, why.length
+      ? `Importance of settings is not known: ${why.join('; ')}.` : 'No trial has a measure yet.'));
     return;
   }
-  const axes = [...sweep.axes].sort((a, b) => total(b.name, known) - total(a.name, known));
+  on('measure', () => drawImportance(known));
+  drawImportance(known);
+}
+
+const shareOf = (axis, measure) => sweep.importance[measure].shares[axis.name] ?? 0;
+
+function drawImportance(known) {
+  const first = known.some(({ name }) => name === state.measure) ? state.measure : known[0].name;
+  const axes = [...sweep.axes]
+    .sort((a, b) => a.seed - b.seed || shareOf(b, first) - shareOf(a, first));
+  const head = known.map(({ name }) => el(
+    'th', { scope: 'col', class: name === first ? 'chosen' : null }, name,
+  ));
+  const rows = axes.map((axis) => el(
+    'tr', {},
+    el('th', { scope: 'row' }, axisName(axis.name),
+      axis.seed ? el('span', { class: 'muted' }, ' (noise)') : null),
+    known.map(({ name }) => shareCell(shareOf(axis, name))),
+  ));
+  const most = Math.max(...known.map(({ name }) => sweep.importance[name].trials));
+  const noise = axes.some((axis) => axis.seed)
+    ? '; a share below that of the seed is noise' : '';
   replace(
-    body,
-    el('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Importance of settings' }, el(
-      'table', { class: 'shares' }, el('caption', { class: 'hidden-text' }, 'Share of each measure that a setting decides'),
-      el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'setting'), known.map(({ name }) => el('th', { scope: 'col' }, name)))),
-      el('tbody', {}, axes.map((axis) => el(
-        'tr', {}, el('th', { scope: 'row' }, axisName(axis.name), axis.seed ? el('span', { class: 'muted' }, ' (noise)') : null),
-        known.map(({ name }) => shareCell(sweep.importance[name].shares[axis.name] ?? 0)),
-      ))),
+    byId('importance-body'),
+    scroller('Importance of settings', el(
+      'table', { class: 'shares' },
+      el('caption', { class: 'hidden-text' }, 'Share of each measure that a setting decides'),
+      el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'setting'), head)),
+      el('tbody', {}, rows),
     )),
-    el('p', { class: 'muted small' }, 'Share of the variance between trials (fANOVA over ',
-      counted(Math.max(...known.map(({ name }) => sweep.importance[name].trials)), 'trial'),
-      '). It says how much a setting decides, not which value is better; a share below that of the seed is noise.'),
+    el('p', { class: 'muted small' }, 'Share of the variance between trials (fANOVA over '
+      + `${counted(most, 'trial')}). It says how much a setting decides, not which value is `
+      + `better${noise}.`),
   );
 }
 
-const total = (axis, known) => known.reduce((sum, { name }) => sum + (sweep.importance[name].shares[axis] ?? 0), 0);
-
 function shareCell(share) {
-  return el('td', {}, el('div', { class: 'share' },
-    el('i', { class: 'bar', style: { width: `${(share * 100).toFixed(1)}%` } }), el('span', {}, `${Math.round(share * 100)} %`)));
+  return el('td', {}, el(
+    'div', { class: 'share' },
+    el('i', { class: 'bar', style: { width: `${(share * 100).toFixed(1)}%` } }),
+    el('span', {}, `${Math.round(share * 100)} %`),
+  ));
 }

@@ -2,35 +2,41 @@
 
 const SECTIONS = [
   ['answer', 'Answer'], ['trials', 'Trials'], ['pictures', 'Pictures'], ['curves', 'Curves'],
-  ['tradeoff', 'Trade-offs'], ['importance', 'What matters'], ['tree', 'Shared'],
+  ['tradeoff', 'Trade-offs'], ['importance', 'What matters'], ['tree', 'Shared steps'],
 ];
 
 function startHead() {
   byId('title').textContent = sweep.title;
-  const fixed = sweep.fixed.length ? ` · fixed: ${sweep.fixed.join('  ')}` : '';
-  byId('meta').textContent = `${counted(trials.length, 'trial')}: ${statesText()} · ${sweep.made}${fixed}`;
-  byId('nav').append(...SECTIONS.map(([id, text]) => el('a', { href: `#${id}` }, text)));
-  byId('foot').textContent = 'Made by lora_sweep from the results folder; make it again with python -m lora_sweep.results.report FOLDER.';
+  const about = [`${counted(trials.length, 'trial')}: ${statesText()}`, sweep.made];
+  if (sweep.fixed.length) about.push(`all with ${sweep.fixed.join(' ')}`);
+  byId('meta').textContent = about.join(' · ');
+  byId('nav').append(...SECTIONS.map(([id, name]) => el('a', { href: `#${id}` }, name)));
+  watchOverflow(byId('nav'));
+  byId('foot').textContent = 'Made by lora_sweep from the results folder; make it again with '
+    + 'python -m lora_sweep.results.report FOLDER.';
 }
 
 function start(section, part) {
   try {
     part();
   } catch (error) {
-    byId(section).append(el('p', { class: 'note bad' }, `This part cannot be shown: ${error.message}`));
+    const words = `This part cannot be shown: ${error.message}`;
+    byId(section).append(el('p', { class: 'note bad' }, words));
     console.error(error);
   }
 }
 
-startColours();
 start('answer', startHead);
+startColours();
 startZoom();
 startDetails();
 start('trials', startTable);
 start('answer', startAnswer);
 start('pictures', startGrid);
+start('pictures', startTraining);
 start('curves', startCurves);
 start('tradeoff', startTradeoff);
+start('tradeoff', startParallel);
 start('importance', startImportance);
 start('tree', startTree);
 document.documentElement.dataset.ready = 'yes';

@@ -1,88 +1,115 @@
-// Parallel coordinates: a line per setting through its values and measures, better ones darker.
+// Parallel coordinates: a line per setting through its values and measures, worse ones fainter.
 
+const LANES = { height: 360, right: 44, top: 58, bottom: 34, least: 92, most: 15 };
 const parallel = { marks: new Map() };
-const LANES = { width: 640, height: 380, left: 40, right: 40, top: 44, bottom: 30 };
 
-function parallelPlot() {
-  const lanes = [
-    ...sweep.axes.map((axis, index) => ({ axis, index })).filter(({ axis }) => !axis.seed).map(settingLane),
-    ...Object.keys(sweep.verdicts).map(measureLane),
-  ].filter(Boolean);
-  parallel.marks = new Map();
-  if (lanes.length < 2) return null;
-  const width = Math.max(LANES.width, 104 * lanes.length);
-  const x = (k) => LANES.left + (k * (width - LANES.left - LANES.right)) / (lanes.length - 1);
-  const verdict = sweep.verdicts[state.measure];
-  const drawn = shownGroups().filter((group) => placeOf(state.measure, group))
-    .sort((a, b) => placeOf(state.measure, b).rank - placeOf(state.measure, a).rank);
-  const lines = drawn.map((group) => {
-    const at = lanes.map((lane, k) => [x(k), lane.at(group)]);
-    const share = 1 - placeOf(state.measure, group).rank / Math.max(1, verdict.standings.length - 1);
-    const path = svg('path', {
-      class: 'lane-line', d: broken(at), 'stroke-opacity': (0.12 + 0.75 * share ** 2).toFixed(2),
-      ...groupEvents(group, () => `${state.measure} ${number(placeOf(state.measure, group).mean)}`),
-    });
-    parallel.marks.set(group, path);
-    return path;
-  });
-  return el(
-    'figure', { class: lanes.length > 5 ? 'panel whole' : 'panel' },
-    el('div', { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Parallel coordinates' }, svg(
-      'svg', { viewBox: `0 0 ${width} ${LANES.height}`, class: 'plot lanes', role: 'img', style: { minWidth: `${Math.min(width, 90 * lanes.length)}px` },
-        'aria-label': `Settings and measures of ${counted(drawn.length, 'setting')}; the table has the values` },
-      lines, lanes.map((lane, k) => drawLane(lane, x(k))),
-    )),
-    el('figcaption', { class: 'muted small' }, `Each line is one setting; the better its ${state.measure}, the darker. `
-      + 'Measures are turned so that better is up.'),
-  );
+function startParallel() {
+  const body = byId('parallel-body');
+  if (!sweep.measure || lanes().length < 2) {
+    replace(body, el('p', { class: 'muted' }, 'No setting has a measure yet.'));
+    return;
+  }
+  const least = leftOfLanes() + LANES.right + LANES.least * (lanes().length - 1);
+  const drawing = responsive(drawLanes, least);
+  replace(body, scroller('Parallel coordinates', drawing),
+    el('p', { id: 'parallel-legend', class: 'muted small' }));
+  ['filter', 'colour', 'measure'].forEach((event) => on(event, drawing.redraw));
+  on('highlight', () => lightMarks(parallel.marks));
 }
 
-// A line that leaves out what a setting does not have.
-function broken(at) {
-  let pen = 'M';
-  return at.map(([px, py]) => {
-    if (py === null) { pen = 'M'; return ''; }
-    const part = `${pen}${px} ${py}`;
-    pen = 'L';
-    return part;
-  }).join('');
-}
+// {name, ticks, at(group)}: where the lane is crossed, from 0 (bottom) to 1; null for nowhere.
+const lanes = once(() => [
+  ...[...sweep.axes.keys()].filter((k) => !sweep.axes[k].seed).map(settingLane),
+  ...Object.keys(sweep.verdicts).map(measureLane),
+]);
 
-const laneY = (share) => LANES.height - LANES.bottom - share * (LANES.height - LANES.top - LANES.bottom);
-
-function settingLane({ axis, index }) {
+function settingLane(index) {
+  const axis = sweep.axes[index];
   const last = Math.max(1, axis.values.length - 1);
   const every = Math.ceil(axis.values.length / 12);
   return {
     name: nameParts(axis.name),
-    ticks: axis.values.map((value, k) => [laneY(k / last), shown(value)]).filter((_, k) => k % every === 0),
-    at: (group) => laneY(axis.values.indexOf(trials[sweep.groups[group][0]].values[index]) / last),
+    ticks: axis.values.map((value, k) => [k / last, shown(value)])
+      .filter((_, k) => k % every === 0),
+    at: (group) => axis.values.indexOf(trials[sweep.groups[group][0]].values[index]) / last,
   };
 }
 
 function measureLane(name) {
   const { standings, better } = sweep.verdicts[name];
-  const means = standings.map((each) => each.mean);
-  const [low, high] = [Math.min(...means), Math.max(...means)];
-  const scale = better === 'lower' ? linear(high, low, laneY(0), laneY(1)) : linear(low, high, laneY(0), laneY(1));
+  const [low, high] = extremes(standings.map((each) => each.mean));
+  const scale = better === 'lower' ? linear(high, low, 0, 1) : linear(low, high, 0, 1);
+  const [best, worst] = better === 'lower' ? [low, high] : [high, low];
   return {
-    name: ['', `${name} ${arrow(name)}`],
-    ticks: low === high ? [[scale(low), number(low)]] : [[laneY(1), number(better === 'lower' ? low : high)], [laneY(0), number(better === 'lower' ? high : low)]],
+    name: ['', arrowed(name)],
+    ends: [best, worst].map((value) => number(value, decimalsOf(name))),
     at: (group) => { const place = placeOf(name, group); return place ? scale(place.mean) : null; },
   };
 }
 
-function drawLane(lane, px) {
-  const [section, leaf] = lane.name;
-  return [
-    svg('line', { class: 'lane', x1: px, x2: px, y1: laneY(1), y2: laneY(0) }),
-    section ? svg('text', { class: 'tick', x: px, y: 12, 'text-anchor': 'middle' }, section) : null,
-    svg('text', { class: 'axis-name', x: px, y: 26, 'text-anchor': 'middle' }, shortened(leaf, 18)),
-    ...lane.ticks.map(([py, text]) => svg('text', { class: 'tick outlined', x: px + 6, y: py + 4 }, shortened(text, 14))),
-  ].filter(Boolean);
+const laneY = (share) => LANES.height - LANES.bottom
+  - share * (LANES.height - LANES.top - LANES.bottom);
+
+// Room for the values of the first lane, which stand left of it, and for its name.
+function leftOfLanes() {
+  const [{ ticks = [], name }] = lanes();
+  const longest = Math.max(0, ...ticks.map(([, label]) => Math.min(label.length, LANES.most)));
+  return Math.max(20, longest * CHARACTER + 12, (name[1].length * CHARACTER) / 2);
 }
 
-function shortened(text, most) {
-  const characters = [...text]; // not code units: an emoji stays whole
-  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : text;
+function drawLanes(width) {
+  const x = linear(0, lanes().length - 1, leftOfLanes(), width - LANES.right);
+  const last = Math.max(1, sweep.verdicts[state.measure].standings.length - 1);
+  const drawn = shownGroups().filter((group) => placeOf(state.measure, group))
+    .sort((a, b) => placeOf(state.measure, b).rank - placeOf(state.measure, a).rank);
+  parallel.marks = new Map();
+  const lines = drawn.map((group) => {
+    const place = placeOf(state.measure, group);
+    const opacity = 0.15 + 0.8 * (1 - place.rank / last) ** 2;
+    const line = svg('path', {
+      class: 'lane-line', d: laneCrossings(group, x),
+      style: { stroke: colourOf(sweep.groups[group][0]), strokeOpacity: opacity.toFixed(2) },
+      ...groupEvents(group, () => (
+        `${state.measure} ${number(place.mean, decimalsOf(state.measure))}`)),
+    });
+    parallel.marks.set(group, line);
+    return line;
+  });
+  lightMarks(parallel.marks);
+  byId('parallel-legend').textContent = 'Each line is one setting; the worse its '
+    + `${state.measure}, the fainter. Measures are turned so that better is up.`;
+  return plot(
+    width, LANES.height, `Settings and measures of ${counted(drawn.length, 'setting')}; the table `
+      + 'has the values', { class: 'plot lanes' },
+    lines, lanes().map((lane, k) => drawLane(lane, x(k))),
+  );
+}
+
+// A line that leaves out what a setting does not have.
+function laneCrossings(group, x) {
+  let pen = 'M';
+  return lanes().map((lane, k) => {
+    const share = lane.at(group);
+    if (share === null || share < 0) { pen = 'M'; return ''; }
+    const part = `${pen}${x(k).toFixed(1)} ${laneY(share).toFixed(1)}`;
+    pen = 'L';
+    return part;
+  }).join('');
+}
+
+function drawLane(lane, px) {
+  const [section, leaf] = lane.name;
+  const middle = { 'text-anchor': 'middle' };
+  const ends = lane.ends ? [
+    svgText(px, laneY(1) - 8, { class: 'tick', ...middle }, lane.ends[0]),
+    svgText(px, laneY(0) + 18, { class: 'tick', ...middle }, lane.ends[1]),
+  ] : lane.ticks.map(([share, label]) => svgText(
+    px - 6, laneY(share) + 4, { class: 'tick outlined', 'text-anchor': 'end' }, shortened(label, LANES.most),
+  ));
+  return [
+    svg('line', { class: 'lane', x1: px, x2: px, y1: laneY(1), y2: laneY(0) }),
+    section ? svgText(px, 12, { class: 'tick', ...middle }, shortened(section, 14)) : null,
+    svgText(px, 27, { class: 'axis-name', ...middle }, shortened(leaf, LANES.most)),
+    ends,
+  ];
 }

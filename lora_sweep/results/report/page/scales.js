@@ -21,7 +21,9 @@ function niceTicks(low, high, count) {
   const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= raw * 0.999);
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, k) => Number(((first + k) * step).toPrecision(12)));
+  return Array.from(
+    { length: last - first + 1 }, (_, k) => Number(((first + k) * step).toPrecision(12)),
+  );
 }
 
 function logTicks(low, high, count) {
@@ -29,19 +31,20 @@ function logTicks(low, high, count) {
   const last = Math.floor(Math.log10(high) + 1e-9);
   if (last - first < 1) return niceTicks(low, high, count);
   const every = Math.ceil((last - first + 1) / count);
-  return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, k) => 10 ** (first + k * every));
+  return Array.from(
+    { length: Math.floor((last - first) / every) + 1 }, (_, k) => 10 ** (first + k * every),
+  );
 }
+
+// Not Math.min(...values): that takes only so many.
+const extremes = (values) => [
+  values.reduce((a, b) => Math.min(a, b), Infinity),
+  values.reduce((a, b) => Math.max(a, b), -Infinity),
+];
 
 // [lowest, highest] with some room; of one value, a range around it.
-function rangeOf(values, room = 0.05) {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
+function rangeOf(values, room) {
+  const [low, high] = extremes(values);
   const margin = (high - low) * room || Math.abs(low) * 0.1 || 1;
   return [low - margin, high + margin];
-}
-
-function tickLabel(value) {
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential().replace('e-', 'e−').replace('e+', 'e');
-  return value.toLocaleString('en', { maximumSignificantDigits: 6 }).replace('-', '−');
 }

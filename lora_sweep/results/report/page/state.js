@@ -13,7 +13,8 @@ const on = (event, listener) => listeners[event].push(listener);
 const emit = (event) => listeners[event].forEach((listener) => listener());
 
 function setHover(members) {
-  if (members.length === state.hover.length && members.every((k, i) => k === state.hover[i])) return;
+  const { hover } = state;
+  if (members.length === hover.length && members.every((k, i) => k === hover[i])) return;
   state.hover = members;
   emit('highlight');
 }

@@ -1,4 +1,4 @@
-// The table of trials: sorted, filtered, repeats together, rows that highlight their trials.
+// The table of trials: sorted, repeats together, rows that highlight their trials.
 
 const table = {
   columns: [],
@@ -6,26 +6,13 @@ const table = {
   descending: false,
   grouped: repeats,
   open: new Set(), // groups whose trials are shown
-  words: '',
-  state: 'all',
   rows: [], // [element, members]
 };
 
 function startTable() {
   table.columns = tableColumns();
   sortByMeasure();
-  const search = el('input', {
-    type: 'search', placeholder: 'Filter: rank=16 adamw', 'aria-label': 'Filter trials by settings, names and reasons',
-    oninput: () => { table.words = search.value; filterTrials(); },
-  });
-  const states = ['all', ...Object.keys(sweep.states)];
-  byId('trials-tools').append(search);
-  if (states.length > 2) {
-    byId('trials-tools').append(choice('State', states.map((s) => ({ text: s, value: s })), 'all', (s) => {
-      table.state = s;
-      filterTrials();
-    }));
-  }
+  startFilter();
   if (repeats) {
     byId('trials-tools').append(tick('Seeds together', true, (checked) => {
       table.grouped = checked;
@@ -36,8 +23,8 @@ function startTable() {
     state.pinned.clear();
     emit('highlight');
   } }, 'Clear highlights'));
-  drawMeasureNotes();
-  drawLeftOut();
+  watchOverflow(byId('trials-table'));
+  startTableNotes();
   on('measure', () => { sortByMeasure(); drawTable(); });
   on('filter', drawTable);
   on('highlight', lightRows);
@@ -50,47 +37,33 @@ function sortByMeasure() {
   table.descending = measureByName[state.measure]?.better === 'higher';
 }
 
-const textOf = trials.map((trial, k) => [
-  labelOf(k), trial.id, trial.name, trial.state, trial.reason ?? '',
-].join(' ').toLowerCase());
-
-// Each word of the filter has to be in the row; key=value is a whole value, as rank=4 is not rank=40.
-function passes(k) {
-  if (table.state !== 'all' && trials[k].state !== table.state) return false;
-  const pairs = pairsOf(k).map(([axis, value]) => `${axisName(axis.name)}=${shown(value)}`.toLowerCase());
-  return table.words.toLowerCase().split(/\s+/).filter(Boolean).every((word) => (
-    word.includes('=')
-      ? pairs.some((pair) => pair === word || pair.endsWith(`.${word}`)) : textOf[k].includes(word)
-  ));
-}
-
-function filterTrials() {
-  state.shown = new Set([...trials.keys()].filter(passes));
-  emit('filter');
-}
-
 function drawTable() {
-  const rows = table.grouped ? shownGroups().map((g) => sweep.groups[g]) : shownTrials().map((k) => [k]);
-  const head = el('tr', {}, el('th', { scope: 'col', class: 'pin-cell' }, el('span', { class: 'hidden-text' }, 'highlight')),
-    table.columns.map(headCell));
+  const rows = table.grouped ? shownGroups().map((group) => sweep.groups[group])
+    : shownTrials().map((k) => [k]);
+  const corner = el('th', { scope: 'col', class: 'pin-cell' },
+    el('span', { class: 'hidden-text' }, 'highlight'));
   table.rows = [];
   const body = el('tbody', { onmouseleave: () => setHover([]) });
   sorted(rows).forEach((members) => {
-    body.append(tableRow(members, members.length > 1));
+    body.append(tableRow(members));
     if (members.length > 1 && table.open.has(groupOf[members[0]])) {
-      members.filter((k) => state.shown.has(k)).forEach((k) => body.append(tableRow([k], false, true)));
+      members.filter((k) => state.shown.has(k))
+        .forEach((k) => body.append(tableRow([k], true)));
     }
   });
+  if (!rows.length) {
+    body.append(el('tr', {}, el('td', { colspan: table.columns.length + 1 },
+      'No trial passes the filter.')));
+  }
   replace(byId('trials-table'), el(
     'table', { onkeydown: moveFocus },
-    el('caption', { class: 'hidden-text' }, 'Trials with the settings that vary and their measures'),
-    el('thead', {}, head), body, floorRow(),
+    el('caption', { class: 'hidden-text' }, 'Trials, the settings that vary and their measures'),
+    el('thead', {}, el('tr', {}, corner, table.columns.map(headCell))), body, floorRow(),
   ));
   const count = shownTrials().length;
   byId('trials-count').textContent = count === trials.length
-    ? `${counted(count, 'trial')}: ${statesText()}` : `${count} of ${counted(trials.length, 'trial')}`;
-  if (!rows.length) body.append(el('tr', {}, el('td', { colspan: table.columns.length + 1 }, 'No trial passes the filter.')));
-  drawLegend();
+    ? `${counted(count, 'trial')}: ${statesText()}`
+    : `${count} of ${counted(trials.length, 'trial')}`;
   lightRows();
 }
 
@@ -99,7 +72,6 @@ function sorted(rows) {
   const column = table.columns.find((each) => each.key === table.sort);
   if (!column) return rows;
   const keyed = rows.map((members) => [column.value(members), members]);
-  const missing = (value) => value === null || value === undefined;
   const sign = table.descending ? -1 : 1;
   keyed.sort(([a], [b]) => (missing(a) || missing(b) ? compare(a, b) : sign * compare(a, b)));
   return keyed.map(([, members]) => members);
@@ -108,13 +80,17 @@ function sorted(rows) {
 function headCell(column) {
   const [section, leaf] = column.head;
   const active = column.key === table.sort;
-  const order = active ? (table.descending ? 'descending' : 'ascending') : null;
+  const order = table.descending ? 'descending' : 'ascending';
   const button = el(
     'button', { title: column.about, onclick: () => sortBy(column) },
     section ? el('span', { class: 'section-name' }, section) : null, leaf,
-    el('span', { class: 'sort-mark', 'aria-hidden': 'true' }, active ? (table.descending ? '▼' : '▲') : ''),
+    el('span', { class: 'sort-mark', 'aria-hidden': 'true' },
+      active ? (table.descending ? '▼' : '▲') : ''),
   );
-  return el('th', { scope: 'col', 'aria-sort': order, class: column.right ? 'right' : null, 'data-key': column.key }, button);
+  return el('th', {
+    scope: 'col', 'aria-sort': active ? order : null, 'data-key': column.key,
+    class: column.right ? 'right' : null,
+  }, button);
 }
 
 // The first click puts the best on top.
@@ -128,34 +104,45 @@ function sortBy(column) {
   document.querySelector(`#trials th[data-key="${CSS.escape(column.key)}"] button`).focus();
 }
 
-function tableRow(members, isGroup, isMember = false) {
-  const reason = members.length === 1 ? trials[members[0]].reason : null;
+function tableRow(members, isMember = false) {
+  const reason = reasonOf(members);
   const row = el(
     'tr', {
-      class: `${isMember ? 'member' : ''} ${stateOf(members).includes('done') ? '' : 'not-done'}`,
-      onmouseenter: () => setHover(members), onfocusin: () => setHover(members), onfocusout: () => setHover([]),
+      class: [isMember ? 'member' : '', members.some(isDone) ? '' : 'not-done'].join(' '),
+      onmouseenter: () => setHover(members),
+      onfocusin: () => setHover(members),
+      onfocusout: () => setHover([]),
     },
-    el('td', { class: 'pin-cell' }, pinButton(members), isGroup ? openButton(members) : null),
+    el('td', { class: 'pin-cell' }, pinButton(members),
+      members.length > 1 ? openButton(members) : null),
   );
-  let told = !reason || !sweep.measures.length;
+  let told = false;
   table.columns.forEach((column) => {
-    if (column.measure && !told) {
+    if (column.measure && reason) { // it takes the room of all measures
+      if (!told) {
+        row.append(el('td', { colspan: sweep.measures.length, class: 'reason' },
+          el('span', { title: reason }, reason)));
+      }
       told = true;
-      row.append(el('td', { colspan: sweep.measures.length, class: 'reason' }, el('span', { title: reason }, reason)));
-    }
-    if (column.measure && reason) return; // the reason takes the room of all measures
-    row.append(el('td', { class: column.right ? 'right' : null }, column.cell(members)));
+    } else row.append(el('td', { class: column.right ? 'right' : null }, column.cell(members)));
   });
   table.rows.push([row, members]);
   return row;
 }
 
+const isDone = (k) => trials[k].state === 'done';
+
+// Why none of these has a measure.
+function reasonOf(members) {
+  if (!sweep.measures.length || members.some(isDone)) return null;
+  return [...new Set(members.map((k) => trials[k].reason).filter(Boolean))].join('; ') || null;
+}
+
 function pinButton(members) {
-  const button = el('button', {
+  return el('button', {
     class: 'pin', 'aria-label': `Highlight ${labelOf(members[0], members.length === 1)}`,
     onclick: () => togglePinned(members),
   }, el('i', { class: 'swatch', style: { background: colourOf(members[0]) } }));
-  return button;
 }
 
 function openButton(members) {
@@ -175,50 +162,26 @@ function openButton(members) {
 function lightRows() {
   table.rows.forEach(([row, members]) => {
     row.classList.toggle('lit', members.every(isLit));
-    const pin = row.querySelector('button.pin');
-    pin.setAttribute('aria-pressed', String(members.every((k) => state.pinned.has(k))));
+    const pinned = members.every((k) => state.pinned.has(k));
+    row.querySelector('button.pin').setAttribute('aria-pressed', String(pinned));
   });
   byId('unpin').hidden = !state.pinned.size;
 }
 
 // How large a difference has to be, below the column it is about.
 function floorRow() {
-  if (!sweep.measures.some(({ name }) => sweep.verdicts[name]?.floor != null)) return null;
+  if (!sweep.measures.some(({ name }) => sweep.verdicts[name]?.floor)) return null;
   const before = sweep.axes.length;
+  const label = el('th', {
+    scope: 'row', colspan: before || 1, title: 'rows nearer to the best than this cannot be told from it',
+  }, 'noise floor');
   return el('tfoot', {}, el(
-    'tr', {}, el('td', {}), el('th', { scope: 'row', colspan: before || 1 }, 'noise floor: smaller differences are noise'),
+    'tr', {}, el('td', { class: 'pin-cell' }), label,
     table.columns.slice(before).map((column) => {
       const floor = column.measure ? sweep.verdicts[column.key]?.floor : null;
-      return el('td', { class: 'right' }, floor == null ? '' : number(floor, column.digits));
+      return el('td', { class: 'right' }, floor ? [number(floor, column.digits),
+        el('span', { class: 'marks' })] : '');
     }),
-  ));
-}
-
-function drawLegend() {
-  const parts = ['Arrows: ↓ lower is better, ↑ higher is better. '];
-  if (Object.keys(sweep.verdicts).length) parts.push('★ best. ');
-  if (repeats) {
-    parts.push('≈ cannot be told from the best. ± is the standard deviation over seeds. ');
-  }
-  parts.push('The coloured square keeps a row highlighted in all drawings below.');
-  replace(byId('trials-legend'), parts.join(''));
-}
-
-function drawMeasureNotes() {
-  byId('measure-notes').hidden = !sweep.measures.length;
-  replace(byId('measure-notes').querySelector('.measure-notes'), el('dl', {}, sweep.measures.map((each) => [
-    el('dt', {}, `${each.name} ${arrow(each.name)}`),
-    el('dd', {}, `${each.formula}. Range ${each.range}. It cannot see ${each.blind_to}.`),
-  ])));
-}
-
-// Combinations that were asked for and are impossible.
-function drawLeftOut() {
-  const { left_out: list } = sweep;
-  if (!list.length) return;
-  byId('measure-notes').after(el(
-    'details', {}, el('summary', {}, `${counted(list.length, 'impossible combination')} left out`),
-    el('ul', {}, list.slice(0, 50).map(({ asked, why }) => el('li', {}, el('span', { class: 'mono' }, asked), ': ', why))),
   ));
 }
 

@@ -2,8 +2,8 @@
 
 const zoom = { list: [], at: 0 };
 
-function openZoom(list, at) {
-  Object.assign(zoom, { list, at });
+function openZoom(list, position) {
+  Object.assign(zoom, { list, at: position });
   drawZoom();
   if (!byId('zoom').open) byId('zoom').showModal();
 }
@@ -11,10 +11,9 @@ function openZoom(list, at) {
 function startZoom() {
   byId('zoom').addEventListener('keydown', (event) => {
     const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-    if (step) {
-      event.preventDefault();
-      moveZoom(step);
-    }
+    if (!step) return;
+    event.preventDefault();
+    moveZoom(step);
   });
   closeOnBackdrop(byId('zoom'));
 }
@@ -23,9 +22,12 @@ function closeOnBackdrop(dialog) {
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
 }
 
+// The same button keeps the focus: it is drawn anew.
 function moveZoom(step) {
+  const focused = document.activeElement?.getAttribute('aria-label');
   zoom.at = (zoom.at + step + zoom.list.length) % zoom.list.length;
   drawZoom();
+  if (focused) byId('zoom').querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function drawZoom() {
@@ -33,22 +35,32 @@ function drawZoom() {
   const { trial, sample } = shot;
   const few = zoom.list.length < 2;
   const set = sweep.sets[trials[trial].set];
+  const settings = () => { byId('zoom').close(); openDetails(trial); };
   replace(
     byId('zoom'),
     el('div', { class: 'zoom-bar' },
-      el('button', { 'aria-label': 'Previous picture', hidden: few, onclick: () => moveZoom(-1) }, '←'),
+      el('button', {
+        'aria-label': 'Previous picture', hidden: few, onclick: () => moveZoom(-1),
+      }, '←'),
       el('span', { class: 'muted', role: 'status' }, `${zoom.at + 1} of ${zoom.list.length}`),
-      el('button', { 'aria-label': 'Next picture', hidden: few, onclick: () => moveZoom(1) }, '→'),
+      el('button', {
+        'aria-label': 'Next picture', hidden: few, onclick: () => moveZoom(1),
+      }, '→'),
       el('span', { class: 'grow' }),
-      el('button', { onclick: () => { byId('zoom').close(); openDetails(trial); } }, 'Settings'),
-      el('button', { 'aria-label': 'Close', onclick: () => byId('zoom').close() }, '✕')),
+      el('button', { onclick: settings }, 'Settings'),
+      closeButton(byId('zoom'))),
     fullPicture(shot),
     el('p', { class: 'zoom-prompt' }, sweep.prompts[sample[0]]),
-    el('p', { class: 'muted' }, `seed ${sample[1]} · step ${sample[2]}`),
-    el('p', {}, chips(trial, true)),
-    set ? el('details', { class: 'zoom-training', open: true }, el('summary', {}, 'Trained on'), strip(set.train, 'training picture')) : null,
+    el('p', {}, chips(trial, true),
+      el('span', { class: 'muted' }, `picture seed ${sample[1]} · step ${sample[2]}`)),
+    set ? el('details', { class: 'zoom-training', open: true }, el('summary', {}, 'Trained on'),
+      thumbs(set.train, 'training picture')) : null,
   );
 }
+
+const closeButton = (dialog) => el(
+  'button', { 'aria-label': 'Close', onclick: () => dialog.close() }, '✕',
+);
 
 // The thumbnail until the file itself is there; it may have been moved, or left behind.
 function fullPicture(shot) {

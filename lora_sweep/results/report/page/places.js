@@ -1,0 +1,56 @@
+// One row of dots for each of the best settings: its seeds, their mean, and the band of noise.
+
+const MOST_PLACES = 8;
+
+function places(verdict) {
+  const top = verdict.standings.slice(0, MOST_PLACES);
+  const [best] = top;
+  const edges = top.flatMap((each) => [...each.levelled, each.mean]);
+  if (verdict.floor !== null) edges.push(best.mean + verdict.floor, best.mean - verdict.floor);
+  const at = linear(...rangeOf(edges, 0.04), 0, 100);
+  const more = verdict.standings.length - top.length;
+  const shaded = verdict.floor === null ? '' : '; shaded: cannot be told from the best';
+  const dots = repeats ? ' Dots are seeds, without what a seed does to all settings.' : '';
+  return el(
+    'div', { class: 'places' },
+    el('p', { class: 'muted small' },
+      `${verdict.measure}, ${verdict.better} is better${shaded}.${dots}`),
+    el('ol', {}, top.map((each, rank) => placeRow(verdict, each, rank, at))),
+    more ? el('p', { class: 'muted small' },
+      el('a', { href: '#trials' }, `and ${more} more in the table`)) : null,
+  );
+}
+
+function placeRow(verdict, each, rank, at) {
+  const members = sweep.groups[each.group];
+  const chance = each.chance === null ? '' : `, best with a chance of ${percent(each.chance)}`;
+  return el(
+    'li', { class: rank === 0 ? 'best' : each.inside ? 'inside' : '' }, el(
+      'button', {
+        class: 'place', title: `Open the settings${chance}`,
+        onclick: () => openDetails(bestMember(each.group, verdict.measure)),
+        onmouseenter: () => setHover(members), onmouseleave: () => setHover([]),
+        onfocus: () => setHover(members), onblur: () => setHover([]),
+      },
+      el('span', { class: 'place-name' }, groupLabel(each.group)),
+      el('span', { class: 'place-value' }, number(each.mean, decimalsOf(verdict.measure)),
+        each.inside ? el('span', { class: 'hidden-text' }, ' (cannot be told from the best)')
+          : null),
+      placeStrip(verdict, each, at),
+    ),
+  );
+}
+
+function placeStrip(verdict, each, at) {
+  const left = (value) => ({ left: `${at(value)}%` });
+  const parts = [];
+  const floor = each.floor ?? verdict.floor;
+  if (floor !== null) {
+    const [low, high] = [verdict.standings[0].mean - floor, verdict.standings[0].mean + floor];
+    const width = `${at(high) - at(low)}%`;
+    parts.push(el('i', { class: 'band', style: { ...left(low), width } }));
+  }
+  each.levelled.forEach((value) => parts.push(el('i', { class: 'dot', style: left(value) })));
+  parts.push(el('i', { class: 'mean', style: left(each.mean) }));
+  return el('div', { class: 'strip', 'aria-hidden': 'true' }, parts);
+}
