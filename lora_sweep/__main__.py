@@ -25,6 +25,7 @@ from lora_sweep.config.compose import (
     HYDRA_VERSION_BASE,
     conf_dir,
     explain,
+    refuse_study,
     settings_from,
     sweep_of,
 )
@@ -32,11 +33,13 @@ from lora_sweep.config.schema import register
 from lora_sweep.errors import DataError, LoraSweepError, ModelError, SettingsError
 from lora_sweep.files import store_error
 from lora_sweep.quiet import quiet_libraries
+from lora_sweep.results.trial_record import TrialState
 
 if TYPE_CHECKING:
     from lora_sweep.config.sweep import Calibrate
     from lora_sweep.sweep.asked import Asked
     from lora_sweep.sweep.cost.calibrator import Calibrator
+    from lora_sweep.sweep.search.launch import StudyAsked
 
 DEBUG = "LORA_SWEEP_DEBUG"
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -87,6 +90,7 @@ class _Outcome:
         """Run one trial; Hydra calls this once, or once for each job of a sweep."""
         try:
             _refuse_sweep(cfg)
+            refuse_study(cfg)
             return self._run(settings_from(cfg))
         except LoraSweepError as error:
             # Said now: Hydra would run the other jobs of a sweep, and then report the first error
@@ -126,6 +130,26 @@ class _Outcome:
         if any(result.failed for result in results if result is not None):
             self.status = max(self.status, 1)
         return [None if result is None else result.record.scores for result in results]
+
+    def run_study(self, asked: StudyAsked) -> list[Any]:
+        """Search; hydra/sweeper=optuna calls this."""
+        from lora_sweep.sweep.device import device_problems  # imports torch
+        from lora_sweep.sweep.search.launch import run_study
+
+        with _full_error(self._full_error):
+            rows = run_study(asked, [device_problems])
+        self.started = True
+        if not any(row.record.state is TrialState.done for row in rows):
+            self.status = max(self.status, 1)
+        return [row.record.scores for row in rows]
+
+    def plan_study(self, asked: StudyAsked) -> list[Any]:
+        """Say what a study would be; hydra/launcher=plan calls this."""
+        from lora_sweep.sweep.search.launch import describe_study
+
+        for line in describe_study(asked):
+            print(line)
+        return []
 
     def plan_sweep(self, asked: Asked, calibrate: Calibrate, calibrator: Calibrator) -> list[None]:
         """Say what a sweep would come to; hydra/launcher=plan calls this."""

@@ -7,7 +7,7 @@ after all files are merged; so they can be set on what the groups gave, and noth
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -35,6 +35,18 @@ def compose_trials(
     """
     composer = _Composer(loader, master)
     return [composer.compose(tuple(job), first + index) for index, job in enumerate(jobs)]
+
+
+def trial_composer(
+    loader: ConfigLoader, master: DictConfig
+) -> Callable[[Sequence[str], int], Settings | SettingsError]:
+    """Return what composes one job after the other, given its overrides and its number.
+
+    As `compose_trials`, for jobs that are not all known at once; each combination of groups is read
+    from conf once.
+    """
+    composer = _Composer(loader, master)
+    return lambda job, number: composer.compose(tuple(job), number)
 
 
 class _Composer:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lora_sweep.results.measures import MEASURES
 from lora_sweep.results.progress import standard_console
 from lora_sweep.results.summary import SweepRow, cell, distinct, score_names, varied_settings
 from lora_sweep.results.trial_record import TrialRecord, TrialState
@@ -32,14 +33,19 @@ class _Column:
         return max(map(len, (self.head, *self.cells))) + GAP
 
 
-def print_table(rows: Sequence[SweepRow], console: Console | None = None) -> None:
-    """The trials, best first by the first measure there is; those without a result last."""
+def print_table(
+    rows: Sequence[SweepRow], console: Console | None = None, by: str | None = None
+) -> None:
+    """The trials, best first by a measure; those without a result last.
+
+    by: the measure; None takes the first that there is of LOWER_IS_BETTER.
+    """
     out = console or standard_console()
     if not out.is_terminal:
         out.width = WIDTH_OF_A_LOG  # rich takes 80 columns
     rows = distinct(rows)
     scores = score_names(rows)
-    key = next((score for score in LOWER_IS_BETTER if score in scores), None)
+    key = by or next((score for score in LOWER_IS_BETTER if score in scores), None)
     order = sorted(range(len(rows)), key=lambda index: _rank(rows[index].record, key, index))
     columns = _columns([rows[index] for index in order], scores, key)
     shown, left_out = _fitting(columns, out.width)
@@ -91,8 +97,10 @@ def _word(name: str) -> str:
 
 def _rank(record: TrialRecord, key: str | None, index: int) -> tuple[bool, float, int]:
     value = record.scores.get(key) if key is not None else None
-    done = record.state is TrialState.done
-    return (not done or value is None, value if done and value is not None else 0.0, index)
+    if record.state is not TrialState.done or value is None:
+        return True, 0.0, index
+    higher = key in MEASURES and MEASURES[key].better == "higher"
+    return False, -value if higher else value, index
 
 
 def _score(value: float | None) -> str:

@@ -1,0 +1,1 @@
+"""Searching instead of enumerating: Optuna suggests trials, the stage tree's engine trains them."""
