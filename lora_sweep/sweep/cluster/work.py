@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lora_sweep.results.store import Store
-from lora_sweep.sweep.cost.calibrator import Calibrator
-from lora_sweep.sweep.cost.estimate import Estimator, candidates_of, trial_seconds
+from lora_sweep.sweep.cost.choose import candidates_of
+from lora_sweep.sweep.cost.estimate import Estimator
 from lora_sweep.sweep.cost.keys import mean_rows_per_step
-from lora_sweep.sweep.cost.known import Calibrate, known_costs
+from lora_sweep.sweep.cost.known import stored_costs
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.tree import Family
 
@@ -28,37 +28,33 @@ def expected_work(
     """Seconds by what trials and calibrations of this machine tell, where they tell of all kinds of
     steps; else rows. Nothing is measured for it.
     """
-    candidates = candidates_of(families, requests)
-    with Calibrator() as unused:
-        known = known_costs(
-            store, list(requests.values()), candidates, Calibrate.never, unused, lambda line: None
-        )
-    estimator = Estimator(known)
+    wanted = {key for each in candidates_of(families, requests) for key in each.keys}
+    known = stored_costs(store, list(requests.values()), wanted, say=lambda line: None)
+    estimator = Estimator(known, requests)
     found = [_seconds(family, requests, estimator) for family in families]
     seconds = [each for each in found if each is not None]
     if len(seconds) == len(found):
         return Work(tuple(seconds), in_seconds=True)
-    return Work(tuple(_rows(family, requests) for family in families), in_seconds=False)
+    return Work(tuple(rows_of(family, requests) for family in families), in_seconds=False)
+
+
+def rows_of(family: Family, requests: Mapping[str, TrialRequest]) -> tuple[float, ...]:
+    """Rows of each segment."""
+    rows = mean_rows_per_step(requests[family.trials[0]])
+    return tuple(len(segment.steps) * rows for segment in family.segments)
 
 
 def _seconds(
     family: Family, requests: Mapping[str, TrialRequest], estimator: Estimator
 ) -> tuple[float, ...] | None:
-    request = requests[family.trials[0]]
+    """Steps, and what comes at the end of each trial; None where nothing is known of the steps."""
+    unit = estimator.unit(requests[family.trials[0]])
     found: list[float] = []
     for segment in family.segments:
-        pace = estimator.step(request, segment.text_trains)
+        pace = unit.steps[segment.text_trains]
         if pace is None:
             return None
-        found.append(len(segment.steps) * pace.seconds)
-    finish = estimator.known.finish(request)
-    if finish is not None:
-        for index, segment in enumerate(family.segments):
-            ending = (requests[family.trials[position]] for position in segment.ends)
-            found[index] += sum(trial_seconds(each, finish) for each in ending)
+        ends = (estimator.unit(requests[family.trials[position]]) for position in segment.ends)
+        files = (e.evaluation + e.finish.save + e.finish.export for e in ends if e.finish)
+        found.append(len(segment.steps) * pace.seconds + sum(files))
     return tuple(found)
-
-
-def _rows(family: Family, requests: Mapping[str, TrialRequest]) -> tuple[float, ...]:
-    rows = mean_rows_per_step(requests[family.trials[0]])
-    return tuple(len(segment.steps) * rows for segment in family.segments)
