@@ -75,11 +75,16 @@ def pivot_step(
 
 
 def validation_prompts(settings: Settings) -> tuple[str, ...]:
-    """The prompts with {subject} replaced by the abstractions, or the class noun where there are
+    """The prompts of the settings, each as `with_subject` gives it."""
+    return tuple(with_subject(prompt, settings) for prompt in settings.evaluate.prompts)
+
+
+def with_subject(prompt: str, settings: Settings) -> str:
+    """A prompt with {subject} replaced by the abstractions, or the class noun where there are
     none.
     """
     subject = " ".join(settings.dataset.abstractions) or settings.dataset.class_noun
-    return tuple(prompt.replace(SUBJECT, subject) for prompt in settings.evaluate.prompts)
+    return prompt.replace(SUBJECT, subject)
 
 
 def resolved(settings: Settings) -> Settings:

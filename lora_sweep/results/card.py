@@ -16,6 +16,8 @@ from lora_sweep.results.store import DIFFUSERS_WEIGHTS, TrialFolder
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~])")
+PIPELINE = "StableDiffusionXLPipeline"
+NANO = "nano"  # as a base: the embedded one, wherever lora_sweep is installed
 TAGS = ("text-to-image", "diffusers", "lora", "stable-diffusion-xl", "template:sd-lora")
 
 
@@ -45,6 +47,10 @@ class CardFacts:
     pooling_at_eos: bool = False
     clip_skip: int = 0
     dora: bool = False
+    seed: int = 0  # of the snippet's picture; the first validation picture's
+    sample_steps: int = 25
+    guidance_scale: float = 5.0
+    repo: str | None = None  # name on the hub, for a card that lies there
     settings: Mapping[str, Any] = field(default_factory=dict)  # nested or dotted
     scores: Mapping[str, float | None] = field(default_factory=dict)
     samples: Sequence[SamplePicture] = ()
@@ -96,38 +102,63 @@ def _front_matter(folder: TrialFolder, facts: CardFacts) -> str:
 
 
 def diffusers_snippet(folder: TrialFolder, facts: CardFacts) -> str:
-    """Python that loads the trial and draws a picture, on a GPU or without one."""
-    loader = "from_single_file" if facts.single_file else "from_pretrained"
-    chosen = {"revision": facts.revision, "variant": facts.variant}
-    arguments = [repr(facts.base)]
-    arguments += [f"{key}={value!r}" for key, value in chosen.items() if value]
-    arguments += ["vae=vae"] if facts.vae else []
-    imports = (
-        "AutoencoderKL, StableDiffusionXLPipeline" if facts.vae else "StableDiffusionXLPipeline"
-    )
-    lines = ["import torch", f"from diffusers import {imports}"]
-    if facts.tokens or facts.full_text_encoders:
-        lines.append("from safetensors.torch import load_file")
-    lines += [
+    """Python that loads the trial and draws a picture, on a GPU or without one.
+
+    With a card's first sample it is that very picture, up to rounding.
+    """
+    lines = [
+        *_imports(facts),
         "",
-        f"folder = {str(folder.path.resolve())!r}  # where this file is",
+        f"folder = {facts.repo!r}"
+        if facts.repo
+        else f"folder = {str(folder.path.resolve())!r}  # where this file is",
         'device = "cuda" if torch.cuda.is_available() else "cpu"',
         'dtype = torch.float16 if device == "cuda" else torch.float32',
-    ]
-    if facts.vae:
-        lines.append(f"vae = AutoencoderKL.from_pretrained({facts.vae!r}).to(device, dtype)")
-    lines += [
-        f"pipe = StableDiffusionXLPipeline.{loader}({', '.join(arguments)})",
-        # Not as an argument of the loader: its name there differs between versions of diffusers.
-        "pipe.to(device, dtype)",
+        *_pipeline(facts),
         f'pipe.load_lora_weights(folder, weight_name="{DIFFUSERS_WEIGHTS}")',
         *_text_side(folder, facts),
         f"prompt = {facts.prompt!r}",
         f"size = {facts.resolution}",
-        f"image = pipe(prompt, width=size, height=size{_clip_skip(facts)}).images[0]",
+        "image = pipe(",
+        f"    prompt, width=size, height=size{_clip_skip(facts)},",
+        f"    num_inference_steps={facts.sample_steps}, guidance_scale={facts.guidance_scale},",
+        f'    generator=torch.Generator("cpu").manual_seed({facts.seed}),',
+        ").images[0]",
         'image.save("image.png")',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _imports(facts: CardFacts) -> list[str]:
+    names = ["AutoencoderKL"] if facts.vae else []
+    lines = ["import torch", f"from diffusers import {', '.join([*names, PIPELINE])}"]
+    if facts.repo and _reads_files(facts):
+        lines.append("from huggingface_hub import hf_hub_download")
+    if facts.base == NANO:
+        lines.append("from lora_sweep.nano import WEIGHTS")
+    if _reads_files(facts):
+        lines.append("from safetensors.torch import load_file")
+    return lines
+
+
+def _reads_files(facts: CardFacts) -> bool:
+    return bool(facts.tokens) or facts.full_text_encoders
+
+
+def _pipeline(facts: CardFacts) -> list[str]:
+    loader = "from_single_file" if facts.single_file else "from_pretrained"
+    chosen = {"revision": facts.revision, "variant": facts.variant}
+    arguments = ["str(WEIGHTS)" if facts.base == NANO else repr(facts.base)]
+    arguments += [f"{key}={value!r}" for key, value in chosen.items() if value]
+    lines: list[str] = []
+    if facts.vae:
+        of_file = facts.vae.endswith(".safetensors")
+        vae_loader = "from_single_file" if of_file else "from_pretrained"
+        lines.append(f"vae = AutoencoderKL.{vae_loader}({facts.vae!r}).to(device, dtype)")
+        arguments.append("vae=vae")
+    lines.append(f"pipe = {PIPELINE}.{loader}({', '.join(arguments)})")
+    # Not as an argument of the loader: its name there differs between versions of diffusers.
+    return [*lines, "pipe.to(device, dtype)"]
 
 
 def _clip_skip(facts: CardFacts) -> str:
@@ -137,18 +168,20 @@ def _clip_skip(facts: CardFacts) -> str:
 def _text_side(folder: TrialFolder, facts: CardFacts) -> list[str]:
     lines: list[str] = []
     if facts.full_text_encoders:
+        file = _file(facts, 'f"{part}.safetensors"', 'f"{folder}/{part}.safetensors"')
         lines += [
             'for part in ("text_encoder", "text_encoder_2"):',
             "    encoder = getattr(pipe, part)",
-            '    weights = load_file(f"{folder}/{part}.safetensors")',
+            f"    weights = load_file({file})",
             '    if not hasattr(encoder, "text_model"):  # transformers 5',
             '        weights = {k.removeprefix("text_model."): v for k, v in weights.items()}',
             "    encoder.load_state_dict(weights)",
         ]
     if facts.tokens:
-        file = folder.embeddings(facts.name).name
+        name = folder.embeddings(facts.name).name
+        path = f"folder + {'/' + name!r}"
         lines += [
-            f"rows = load_file(folder + {'/' + file!r})",
+            f"rows = load_file({_file(facts, repr(name), path)})",
             f"tokens = {list(facts.tokens)!r}",
             "pipe.load_textual_inversion(",
             '    rows["clip_l"], tokens, tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder',
@@ -161,6 +194,11 @@ def _text_side(folder: TrialFolder, facts: CardFacts) -> list[str]:
     if facts.pooling_at_eos:
         lines.append("pipe.text_encoder_2.text_model.eos_token_id = pipe.tokenizer_2.eos_token_id")
     return lines
+
+
+def _file(facts: CardFacts, name: str, path: str) -> str:
+    """Code for the place of one of the trial's files: downloaded, or beside the card."""
+    return f"hf_hub_download(folder, {name})" if facts.repo else path
 
 
 def _other_tools(facts: CardFacts) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from lora_sweep.config import lora_alpha, to_plain
-from lora_sweep.config.settings import Pivotal, Pooling, TeFull
-from lora_sweep.model.base import base_folder
-from lora_sweep.results.card import CardFacts, SamplePicture, write_card
+from lora_sweep.config import lora_alpha
+from lora_sweep.config.settings import Pivotal, TeFull
+from lora_sweep.results.card import write_card
+from lora_sweep.results.card_facts import card_facts, trigger_of
 from lora_sweep.results.evaluate import evaluate_trial
 from lora_sweep.results.export import (
     About,
@@ -64,7 +64,8 @@ class Finisher:
                 export_embeddings(self.folder, name, Embeddings(*rows))
             if isinstance(self.request.settings.te_mode, TeFull):
                 self._export_text_encoders(trial)
-        write_card(self.folder, self._card(trial, scores))
+        samples = self._last_samples(trial)
+        write_card(self.folder, card_facts(self.request.settings, self.folder, scores, samples))
 
     def _export_text_encoders(self, trial: Trial) -> None:
         first, second = trial.base.text_encoders
@@ -86,12 +87,6 @@ class Finisher:
             paths["pictures"] = self.folder.samples
         return {**paths, "card": self.folder.card}
 
-    def _trigger(self, trial: Trial) -> str:
-        abstractions = self.request.settings.dataset.abstractions
-        if trial.tokens is not None:
-            return " ".join(trial.tokens.replacements.values())
-        return " ".join(abstractions)
-
     def _about(self, trial: Trial) -> About:
         settings = self.request.settings
         return About(
@@ -99,7 +94,7 @@ class Finisher:
             base_model=settings.model.path,
             resolution=settings.model.resolution,
             steps=trial.step,
-            trigger=self._trigger(trial),
+            trigger=trigger_of(settings),
             trial_id=self.request.id,
             optimizer=settings.optimizer.name,
             learning_rate=settings.optimizer.lr,
@@ -107,32 +102,6 @@ class Finisher:
             num_train_images=len(self.request.examples.train),
             clip_skip=settings.model.clip_skip,
             v_prediction=trial.base.prediction_type == "v_prediction",
-        )
-
-    def _card(self, trial: Trial, scores: dict[str, float | None]) -> CardFacts:
-        settings, model = self.request.settings, self.request.settings.model
-        tokens = trial.tokens
-        names = tokens.names if tokens is not None else ()
-        return CardFacts(
-            name=settings.results.name,
-            base=base_folder(model.path),
-            resolution=model.resolution,
-            single_file=model.single_file,
-            revision=model.revision,
-            variant=model.variant,
-            vae=model.vae,
-            trigger=self._trigger(trial),
-            tokens=names,
-            full_text_encoders=isinstance(settings.te_mode, TeFull),
-            pooling_at_eos=model.pooling is Pooling.eos,
-            clip_skip=model.clip_skip,
-            dora=settings.lora.use_dora,
-            settings=to_plain(settings),
-            scores=scores,
-            samples=[
-                SamplePicture(self.folder.samples / s.file, s.text, s.seed)
-                for s in self._last_samples(trial)
-            ],
         )
 
     def _last_samples(self, trial: Trial) -> list[Sample]:
