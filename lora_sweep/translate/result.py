@@ -11,8 +11,8 @@ from typing import Any
 
 from lora_sweep.config import Settings, problems, to_plain, warnings
 from lora_sweep.config.compose import compose
+from lora_sweep.config.words import WIDTH, command_lines, override
 from lora_sweep.errors import SettingsError
-from lora_sweep.translate.words import WIDTH, command_lines, override
 
 DEFAULT_CHOICES = {
     "model": "nano",

@@ -99,7 +99,8 @@ def axes_of(
     order: list[str] = list(dict.fromkeys(names))
     axes: list[Axis] = []
     for name in order:
-        seen = list(dict.fromkeys(row.get(name) for row in values))
+        # By how they are written: True is no 1.
+        seen = list({repr(row.get(name)): row.get(name) for row in values}.values())
         if len(seen) > 1:
             axes.append(Axis(name, tuple(_ordered(seen, (asked or {}).get(name)))))
     return sorted(axes, key=lambda axis: axis.is_seed)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lora_sweep.config import to_plain
-from lora_sweep.config.plain import show
+from lora_sweep.config.words import override, shell_word
 from lora_sweep.errors import SettingsError
 from lora_sweep.results.card import flatten
 from lora_sweep.results.report.read import ReportTrial
@@ -20,7 +19,6 @@ GROUPS = ("model", "dataset", "optimizer", "schedule", "te_mode", "prior", "trac
 OF_A_SWEEP = re.compile(r"[+~]*(sweep|hydra)\b")
 """Overrides that say which trials a sweep has and how it runs; none of one trial."""
 
-PLAIN_WORD = re.compile(r"[\w./:@%+-]+")
 DIFFUSERS_SECTION = re.compile(r"## diffusers\n\n```python\n(.*?)```", re.DOTALL)
 
 
@@ -38,9 +36,9 @@ class Rerun:
         overrides = self.overrides(trial)
         if overrides is None:
             return None
-        replaced = {override.partition("=")[0] for override in more}
+        replaced = {text.partition("=")[0] for text in more}
         kept = [text for text in overrides if text.lstrip("+").partition("=")[0] not in replaced]
-        return " ".join([*PROGRAM, *(shlex.quote(override) for override in (*kept, *more))])
+        return " ".join([*PROGRAM, *map(shell_word, (*kept, *more))])
 
     def overrides(self, trial: ReportTrial) -> list[str] | None:
         """Those it was asked for with, else those that lead from the defaults to its settings."""
@@ -62,7 +60,7 @@ class Rerun:
         if set(settings) - set(defaults):
             return None
         chosen += [
-            f"{key}={quoted(value)}" for key, value in settings.items() if defaults[key] != value
+            override(key, value) for key, value in settings.items() if defaults[key] != value
         ]
         return chosen
 
@@ -73,18 +71,6 @@ class Rerun:
 
             self._defaults[chosen] = flatten(to_plain(compose(chosen)))
         return self._defaults[chosen]
-
-
-def quoted(value: Any) -> str:
-    """A value as Hydra's command line reads it."""
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(quoted(item) for item in value) + "]"
-    if not isinstance(value, str):
-        return show(value)
-    if PLAIN_WORD.fullmatch(value) and value.lower() not in ("null", "true", "false"):
-        return value
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def diffusers_code(trial: ReportTrial) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lora_sweep.config.words import number
 from lora_sweep.translate.diffusers.arguments import Given
 from lora_sweep.translate.result import SNR_CHOICES, Note, Translation
-from lora_sweep.translate.words import number
 
 OPTIMIZERS = ("adamw", "prodigy")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from lora_sweep.config.compose import compose
-from lora_sweep.translate.words import command_lines, hydra_value, number, override, shell_word
+from lora_sweep.config.words import command_lines, hydra_value, number, override, shell_word
 
 AWKWARD = st.text("ab1 '\"\\$,:=[](){}~#!%@é…🐶\t", min_size=1, max_size=12)
 
