@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -58,8 +58,14 @@ def _values(part: Any, path: str) -> dict[str, Any]:
     return {
         field.name: identity_value(getattr(part, field.name), f"{path}{field.name}")
         for field in fields(part)
-        if field.metadata.get("identity", True) and f"{path}{field.name}" not in COVERED_BY_HASHES
+        if _counts(field, getattr(part, field.name), f"{path}{field.name}")
     }
+
+
+def _counts(field: Field[Any], value: Any, path: str) -> bool:
+    if not field.metadata.get("identity", True) or path in COVERED_BY_HASHES:
+        return False
+    return not (field.metadata.get("later") and value == field.default)
 
 
 def identity_value(value: Any, path: str) -> Any:

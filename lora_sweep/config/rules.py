@@ -16,6 +16,7 @@ from lora_sweep.config.settings import (
     Pivotal,
     PivotRounding,
     Precision,
+    Prediction,
     PriorReal,
     PriorSettings,
     Prodigy,
@@ -71,6 +72,11 @@ def _model(s: Settings) -> Iterator[str]:
         yield (
             f"model.path={s.model.path}: must be a .safetensors file when model.single_file=true; "
             "other checkpoint formats can run code when they are loaded"
+        )
+    if s.model.zero_terminal_snr and s.model.prediction is Prediction.epsilon:
+        yield (
+            "model.zero_terminal_snr=true: must be false or null when model.prediction=epsilon; "
+            "of a picture that is noise alone, predicting the noise teaches nothing"
         )
 
 

@@ -23,6 +23,11 @@ from lora_sweep.config.optimizers import (
 FREE: dict[str, Any] = {"identity": False}
 """Metadata of a setting that does not change the result of training."""
 
+LATER: dict[str, Any] = {"later": True}
+"""Metadata of a setting that came when trials already had ids: at its default, which can therefore
+never change, it is left out of the id.
+"""
+
 
 class Precision(Enum):
     """Number format of the frozen base; trained weights and optimizer state are always fp32."""
@@ -42,6 +47,16 @@ class Pooling(Enum):
 
     diffusers = "diffusers"
     eos = "eos"
+
+
+class Prediction(Enum):
+    """What the UNet predicts; `auto` is what the base's files say, and epsilon where they say
+    nothing.
+    """
+
+    auto = "auto"
+    epsilon = "epsilon"
+    v_prediction = "v_prediction"
 
 
 class Crop(Enum):
@@ -102,6 +117,9 @@ class Model:
     vae_precision: Precision = Precision.fp32
     clip_skip: int = 0
     pooling: Pooling = Pooling.diffusers
+    prediction: Prediction = field(default=Prediction.auto, metadata=LATER)
+    # betas rescaled so that the last timestep is pure noise; null: as the base's files say
+    zero_terminal_snr: bool | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -125,6 +143,8 @@ class Dataset:
     crop: Crop = Crop.random
     flip: bool = False  # mirror each picture with probability 1/2
     interpolation: Interpolation = Interpolation.lanczos
+    # each picture cut to the nearest shape of about resolution x resolution pixels, not to a square
+    buckets: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)

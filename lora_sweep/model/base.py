@@ -13,7 +13,6 @@ from diffusers import (
     AutoencoderKL,
     DDPMScheduler,
     EulerDiscreteScheduler,
-    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from safetensors import SafetensorError
@@ -22,6 +21,14 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from lora_sweep.config.settings import Model, Pooling, Precision
 from lora_sweep.errors import ModelError
+from lora_sweep.model.check_parts import check_parts, check_resolution, check_vae_precision
+from lora_sweep.model.folder import load_folder
+from lora_sweep.model.folder_files import missing_files, parts_without, read_files
+from lora_sweep.model.hub import hub_folder, is_hub_name
+from lora_sweep.model.noise_schedule import build_scheduler
+from lora_sweep.model.parts import Parts
+from lora_sweep.model.single_file import load_single_file
+from lora_sweep.model.vae import load_vae
 from lora_sweep.nano import WEIGHTS
 from lora_sweep.quiet import hide_progress_bars
 
@@ -41,6 +48,12 @@ _UNREADABLE = (
     SafetensorError,
 )
 """What the libraries raise for files that are missing, damaged, or of something else."""
+
+
+_ALLOWED = (
+    "a diffusers SDXL folder with safetensors weights, a hub name that can be reached or is in the "
+    "local cache, or a .safetensors file with model=sdxl_file"
+)
 
 
 @dataclass
@@ -124,138 +137,83 @@ def base_folder(path: str) -> str:
 def load_base(settings: Model, device: torch.device) -> Base:
     """Load and freeze every part of the base.
 
-    Raises ModelError, naming model.path, when it is not there or is not an SDXL.
+    Raises ModelError, naming model.path or model.vae, when it is not there or is not an SDXL.
     """
     hide_progress_bars()
-    pipeline = _load_pipeline(settings)
-    _check_is_sdxl(pipeline, settings)
+    vae = None
     if settings.vae is not None:
-        pipeline.vae = _load_vae(settings)
+        with _told_of(f"model.vae is {settings.vae!r}", "a diffusers folder, file or hub name"):
+            vae = load_vae(base_folder(settings.vae), _DTYPES[settings.vae_precision])
+    with _told_of(f"model.path is {settings.path!r}", _ALLOWED):
+        parts = _load_parts(settings, vae)
+        check_parts(parts)
+        scheduler = build_scheduler(parts.scheduler_config, settings)
+    check_vae_precision(parts.vae, settings)
+    check_resolution(parts, settings)
     modules: list[torch.nn.Module] = [
-        pipeline.unet,
-        pipeline.vae,
-        pipeline.text_encoder,
-        pipeline.text_encoder_2,
+        parts.unet,
+        parts.vae,
+        parts.text_encoder,
+        parts.text_encoder_2,
     ]
     for module in modules:
         module.requires_grad_(False).eval().to(device)
     if settings.pooling is Pooling.eos:
         # An attribute that CLIPTextModel reads at every forward; its config keeps SDXL's historic
         # 2.
-        pipeline.text_encoder_2.text_model.eos_token_id = pipeline.tokenizer_2.eos_token_id
-    base = Base(
-        unet=pipeline.unet,
-        vae=pipeline.vae,
-        text_encoder=pipeline.text_encoder,
-        text_encoder_2=pipeline.text_encoder_2,
-        tokenizer=pipeline.tokenizer,
-        tokenizer_2=pipeline.tokenizer_2,
-        scheduler=cast(
-            EulerDiscreteScheduler, EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
-        ),
+        text_model: Any = parts.text_encoder_2.text_model
+        text_model.eos_token_id = parts.tokenizer_2.eos_token_id
+    return Base(
+        unet=parts.unet,
+        vae=parts.vae,
+        text_encoder=parts.text_encoder,
+        text_encoder_2=parts.text_encoder_2,
+        tokenizer=parts.tokenizer,
+        tokenizer_2=parts.tokenizer_2,
+        scheduler=scheduler,
         device=device,
         dtype=_DTYPES[settings.precision],
         clip_skip=settings.clip_skip,
     )
-    _check_resolution(base, settings)
-    return base
 
 
-def _load_pipeline(settings: Model) -> StableDiffusionXLPipeline:
-    path = base_folder(settings.path)
-    dtype, vae_dtype = _DTYPES[settings.precision], _DTYPES[settings.vae_precision]
+def _load_parts(settings: Model, vae: AutoencoderKL | None) -> Parts:
+    path, dtype = Path(base_folder(settings.path)), _DTYPES[settings.precision]
+    its_vae = _DTYPES[settings.vae_precision] if vae is None else vae
+    if settings.single_file:
+        if not path.is_file():
+            raise ModelError("there is no such file")
+        return load_single_file(path, dtype, its_vae)
+    if path.is_file():
+        raise ModelError("it is a file; model=sdxl_file takes one (or model.single_file=true)")
+    if not path.is_dir():
+        path = _hub_base(settings)
+    return load_folder(path, settings.variant, dtype, its_vae)
+
+
+def _hub_base(settings: Model) -> Path:
+    if not is_hub_name(settings.path):
+        raise ModelError("there is no such folder")
+    parts, variant = parts_without(settings.vae), settings.variant
+    return hub_folder(
+        settings.path,
+        settings.revision,
+        wanted=lambda names: read_files(names, variant, parts),
+        missing=lambda names: missing_files(names, variant, parts),
+    )
+
+
+@contextmanager
+def _told_of(place: str, allowed: str) -> Iterator[None]:
+    """Whatever goes wrong becomes a ModelError that begins with the setting."""
     try:
-        if settings.single_file:
-            pipeline = StableDiffusionXLPipeline.from_single_file(path, dtype=dtype)
-            pipeline.vae.to(dtype=vae_dtype)
-            return pipeline
-        if Path(path).exists() and not (Path(path) / "model_index.json").is_file():
-            raise ModelError(
-                f"model.path is {settings.path!r}: the folder has no model_index.json; "
-                "allowed: a diffusers SDXL folder, a hub name, or a .safetensors file with "
-                "model=sdxl_file"
-            )
-        _check_pipeline_class(Path(path), settings)
-        return StableDiffusionXLPipeline.from_pretrained(
-            path,
-            revision=settings.revision,
-            variant=settings.variant,
-            use_safetensors=True,
-            add_watermarker=False,
-            # By part: a VAE that is read in 16 bits and widened afterwards keeps the rounding.
-            dtype={"vae": vae_dtype, "default": dtype},
-        )
+        yield
+    except ModelError as error:
+        said = str(error)
+        if said.startswith("model."):
+            raise
+        raise ModelError(f"{place}: {said}") from error
     except _UNREADABLE as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"model.path is {settings.path!r}: it cannot be loaded as an SDXL ({reason}); "
-            "allowed: a diffusers SDXL folder with safetensors weights, a hub name that can be "
-            "reached or is in the local cache, or a .safetensors file with model=sdxl_file"
-        ) from error
-
-
-def _check_pipeline_class(folder: Path, settings: Model) -> None:
-    index = folder / "model_index.json"
-    if not index.is_file():
-        return  # a hub name: its files are checked after loading
-    import json
-
-    try:
-        name = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
-    except (ValueError, AttributeError, OSError) as error:
-        raise ModelError(
-            f"model.path is {settings.path!r}: its model_index.json cannot be read ({error})"
-        ) from error
-    if name != "StableDiffusionXLPipeline":
-        raise ModelError(
-            f"model.path is {settings.path!r}: it holds a {name}; "
-            "allowed: StableDiffusionXLPipeline"
-        )
-
-
-def _check_is_sdxl(pipeline: StableDiffusionXLPipeline, settings: Model) -> None:
-    unet, wrong = pipeline.unet, []
-    if unet is None or unet.config.get("addition_embed_type") != "text_time":
-        wrong.append("its UNet has no text_time conditioning")
-    if pipeline.text_encoder is None or pipeline.text_encoder_2 is None:
-        wrong.append("it has not two text encoders (a refiner cannot be trained on)")
-    else:
-        width = sum(
-            encoder.config.hidden_size
-            for encoder in (pipeline.text_encoder, pipeline.text_encoder_2)
-        )
-        if unet is not None and unet.config.cross_attention_dim != width:
-            wrong.append(
-                f"its UNet attends to {unet.config.cross_attention_dim} features, "
-                f"its text encoders give {width}"
-            )
-    if wrong:
-        raise ModelError(
-            f"model.path is {settings.path!r}: it is not an SDXL base: {'; '.join(wrong)}"
-        )
-
-
-def _load_vae(settings: Model) -> AutoencoderKL:
-    try:
-        # No revision or variant: those name versions of model.path, not of another repository.
-        return AutoencoderKL.from_pretrained(
-            base_folder(str(settings.vae)),
-            dtype=_DTYPES[settings.vae_precision],
-            use_safetensors=True,
-        )
-    except _UNREADABLE as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"model.vae is {settings.vae!r}: it cannot be loaded ({reason})"
-        ) from error
-
-
-def _check_resolution(base: Base, settings: Model) -> None:
-    levels = len(base.unet.config["block_out_channels"])
-    multiple = base.vae_factor * 2 ** (levels - 1)
-    if settings.resolution % multiple:
-        raise ModelError(
-            f"model.resolution is {settings.resolution}; with model.path={settings.path} it must "
-            f"be a multiple of {multiple} (VAE factor {base.vae_factor} times the UNet's "
-            f"{2 ** (levels - 1)})"
-        )
+        lines = str(error).strip().splitlines()
+        reason = lines[0] if lines else type(error).__name__
+        raise ModelError(f"{place}: it cannot be loaded ({reason}); allowed: {allowed}") from error

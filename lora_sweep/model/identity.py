@@ -9,6 +9,7 @@ from pathlib import Path
 from lora_sweep.config.settings import Model
 from lora_sweep.errors import ModelError
 from lora_sweep.files import atomic_write
+from lora_sweep.model.hub import explain, is_hub_name
 from lora_sweep.nano import WEIGHTS
 
 _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
@@ -21,13 +22,15 @@ def base_hash(settings: Model, memory: Path | None = None) -> str:
     seven gigabytes are not read at every start. Raises ModelError when a named place does not
     exist.
     """
-    parts = [_place_hash(settings.path, settings.revision, memory)]
+    parts = [_place_hash(settings.path, settings.revision, memory, "model.path")]
     if settings.vae is not None:
-        parts.append(_place_hash(settings.vae, None, memory))
+        parts.append(_place_hash(settings.vae, None, memory, "model.vae"))
+    if settings.variant is not None:
+        parts.append(f"variant {settings.variant}")  # one commit, one folder holds several
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _place_hash(place: str, revision: str | None, memory: Path | None) -> str:
+def _place_hash(place: str, revision: str | None, memory: Path | None, setting: str) -> str:
     path = WEIGHTS if place == "nano" else Path(place).expanduser()
     if path.is_file():
         return _file_hash(path, memory)
@@ -42,30 +45,27 @@ def _place_hash(place: str, revision: str | None, memory: Path | None) -> str:
             files = sorted(f for f in path.iterdir() if f.suffix in {".safetensors", ".json"})
         rows = [f"{file.relative_to(path)} {_file_hash(file, memory)}" for file in files]
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
-    if place.startswith((".", "/", "~")) or place.count("/") != 1:
+    if not is_hub_name(place):
         raise ModelError(
-            f"model.path or model.vae is {place!r}: there is no such file or folder; allowed: "
+            f"{setting} is {place!r}: there is no such file or folder; allowed: "
             "'nano', a diffusers folder, a .safetensors file, or a hub name such as owner/name"
         )
-    return _hub_commit(place, revision)
+    return _hub_commit(place, revision, setting)
 
 
-def _hub_commit(name: str, revision: str | None) -> str:
+def _hub_commit(name: str, revision: str | None, setting: str) -> str:
     """The commit that a hub name stands for, by the local cache first and the network second."""
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
+    files = ("model_index.json",) if setting == "model.path" else ("config.json",)
     try:
-        for file in ("model_index.json", "config.json"):
+        for file in files:
             cached = try_to_load_from_cache(name, file, revision=revision)
             if isinstance(cached, str):
                 return f"hub:{name}@{Path(cached).parent.name}"
         return f"hub:{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
-    except (OSError, ValueError, HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
-        raise ModelError(
-            f"model.path or model.vae is {name!r}: it is no local path, is not in the local hub "
-            f"cache, and the hub cannot be asked ({type(error).__name__})"
-        ) from error
+    except Exception as error:  # of many libraries: httpx, huggingface_hub, the system
+        raise ModelError(explain(error, name, revision, setting, files)) from error
 
 
 def _file_hash(path: Path, memory: Path | None) -> str:

@@ -24,6 +24,7 @@ from lora_sweep.config.settings import (
     Pivotal,
     PivotRounding,
     Precision,
+    Prediction,
     Prior,
     PriorGenerated,
     PriorReal,
@@ -296,3 +297,11 @@ def test_warm_up_ends_before_training_does() -> None:
 @pytest.mark.parametrize("name", ["dog_emb", "text_encoder", "Pytorch_LoRA_Weights"])
 def test_a_name_that_another_file_has_is_refused_before_training(name: str) -> None:
     assert f"results.name={name}: must be none of" in only_problem(results=Results(name=name))
+
+
+def test_zero_terminal_snr_needs_a_base_that_may_predict_velocity() -> None:
+    epsilon = having(model__prediction=Prediction.epsilon)
+    settings = replace(epsilon, model=replace(epsilon.model, zero_terminal_snr=True))
+    assert "model.zero_terminal_snr=true: must be false" in problems(settings)[0]
+    for prediction in (Prediction.auto, Prediction.v_prediction):
+        assert problems(having(model=Model(prediction=prediction, zero_terminal_snr=True))) == []

@@ -63,6 +63,11 @@ def test_another_vae_is_another_base(folder: Path) -> None:
     assert len({own, one, base_hash(Model(vae=str(folder / "vae")))}) == 3
 
 
+def test_each_variant_of_one_folder_is_another_base(folder: Path) -> None:
+    hashes = {base_hash(Model(path=str(folder), variant=name)) for name in (None, "fp16", "bf16")}
+    assert len(hashes) == 3
+
+
 def test_a_single_file_is_its_bytes(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.safetensors"
     file.write_bytes(b"one")
@@ -94,7 +99,7 @@ def test_a_damaged_memory_is_only_forgotten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["./nowhere", "/no/such", "nowhere", "owner/model", "a b/c"])
 def test_a_place_that_is_not_there_is_refused(path: str) -> None:
-    with pytest.raises(ModelError, match=rf"model\.path or model\.vae is '{path}'"):
+    with pytest.raises(ModelError, match=rf"model\.path is '{path}'"):
         base_hash(Model(path=path))
 
 
