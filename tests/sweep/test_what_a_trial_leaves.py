@@ -18,10 +18,13 @@ from PIL import Image
 from runs import STEPS, record_of, rows_of, small
 
 from lora_sweep.config.settings import Evaluate, Lora, ProdigyPlus, Results, Settings
+from lora_sweep.data.captions import replace_abstractions
 from lora_sweep.model import sample
 from lora_sweep.model.base import Base
 from lora_sweep.results.checkpoint import latest_checkpoint
+from lora_sweep.results.finished import finished_trials
 from lora_sweep.results.measures import MEASURES
+from lora_sweep.results.weights import weights_on
 from lora_sweep.sweep import trainer
 from lora_sweep.sweep.run import run_trial
 from lora_sweep.training.prepare import Items
@@ -118,6 +121,20 @@ def test_diffusers_draws_the_trials_own_pictures_from_its_files(
     assert np.abs(loaded - untrained).max() > 5e-3, "with no effect nothing would be tested"
 
 
+def test_the_weights_on_a_base_again_draw_what_diffusers_draws(
+    finished: Finished, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (drawn,) = json.loads((finished.folder / "samples/samples.json").read_text(encoding="utf-8"))
+    monkeypatch.setattr(sample, "_picture", floats)
+    (trial,) = finished_trials(finished.folder.parents[1], [finished.folder.name])
+    request, sampler = sample.SampleRequest(drawn["text"], 7), sample.SamplerSettings(64, 2, 5.0, 1)
+    with weights_on(base, trial) as replacements:
+        assert replace_abstractions(PROMPT, replacements) == drawn["text"]
+        (again,) = sample.draw_pictures(base, [request], sampler)
+    loaded = draw(card_pipeline(finished.folder), drawn["text"], 7)
+    assert np.abs(np.asarray(again) - loaded).max() <= 1e-4
+
+
 # Not of a DoRA: diffusers drops that part of a kohya file, as the card says.
 @pytest.mark.parametrize("finished", ["frozen", "lora", "alpha", "rslora"], indirect=True)
 def test_the_kohya_file_gives_the_same_weights_as_the_diffusers_file(finished: Finished) -> None:
@@ -139,8 +156,13 @@ def test_the_cards_python_works_as_pasted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_code(card_code(finished.folder))
-    with Image.open("image.png") as picture:
-        assert picture.size == (64, 64)
+    (drawn,) = json.loads((finished.folder / "samples/samples.json").read_text(encoding="utf-8"))
+    sample_path = finished.folder / "samples" / drawn["file"]
+    with Image.open("image.png") as pasted, Image.open(sample_path) as sampled:
+        assert pasted.size == (64, 64)
+        difference = np.asarray(pasted, np.int16) - np.asarray(sampled, np.int16)
+    # It is the first validation picture; what lies between two levels may be rounded either way.
+    assert np.abs(difference).max() <= 1 and (difference != 0).mean() < 1e-3
 
 
 def test_the_card_shows_the_pictures_and_the_measures(finished: Finished) -> None:
