@@ -21,6 +21,7 @@ from lora_sweep.sweep.hand_over import with_leaves
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.live import Live
 from lora_sweep.sweep.lookup import settled
+from lora_sweep.sweep.once import first_alone
 from lora_sweep.sweep.prepare import Prepared, preparation_key, prepare
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.stages import spec_of
@@ -114,7 +115,8 @@ class Trainer:
         key = preparation_key(request)
         if self._last is None or self._last[:2] != (base, key):
             self._last = None  # let go of the old latents first
-            self._last = (base, key, prepare(base, request, store))
+            with first_alone(store, (str(base.device), key)):
+                self._last = (base, key, prepare(base, request, store))
         return self._last[2]
 
     def _index(self, store: Store) -> CheckpointIndex:

@@ -62,6 +62,9 @@ def main() -> None:
     sys.stderr = _deaf_to_closed_pipes(sys.stderr.fileno())
     quiet_libraries()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    # With it SLURM announces the end of a job to all its processes; whoever gave the work decides.
+    if hasattr(signal, "SIGUSR2"):  # Windows has none
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     with interruptible() as interrupt:
         interrupt.aloud = False  # whoever gave the work says it
         try:
