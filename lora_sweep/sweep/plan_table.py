@@ -41,9 +41,12 @@ def _of_trials(plan: Plan) -> list[str]:
     settings = {id_: request.settings for id_, request in plan.requests.items()}
     values = axis_values(settings, plan.asked)
     axes = list(dict.fromkeys(name for row in values.values() for name in row))
+    place = {trial: number for number, trial in enumerate(plan.requests)}
+    families = [(cost, sorted(cost.family.trials, key=place.__getitem__)) for cost in plan.families]
+    families.sort(key=lambda pair: place[pair[1][0]])  # as they were asked for
     rows: list[list[str]] = []
-    for number, cost in enumerate(plan.families, start=1):
-        for trial in cost.family.trials:
+    for number, (cost, trials) in enumerate(families, start=1):
+        for trial in trials:
             varied = [values[trial].get(axis, "") for axis in axes]
             alone, steps = cost.alone.get(trial), plan.requests[trial].max_train_steps
             seconds = UNKNOWN if alone is None else time_text(alone)

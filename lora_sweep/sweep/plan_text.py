@@ -24,11 +24,11 @@ def counts(tree: StageTree, left: StageTree | None = None, left_out: int = 0) ->
     """Trials, duplicates, families, steps alone and in the tree, the saving.
 
     left: what is left to do of the tree; where that is less, it gets a second column. left_out:
-    impossible trials beside those of the tree.
+    impossible trials, which the tree is without.
     """
     pairs = [("trials", f"{tree.num_trials:,}"), ("duplicates dropped", f"{tree.duplicates:,}")]
     if left_out:
-        pairs.append(("impossible", f"{left_out:,} left out"))
+        pairs.append(("impossible", f"{left_out:,}"))
     if left is None or left is tree:
         return [_count(name, value) for name, value in [*pairs, *_sizes(tree)]]
     pairs.append(("already done", f"{tree.num_trials - left.num_trials:,}"))
@@ -66,12 +66,13 @@ def time_lines(plan: Plan) -> list[str]:
     if not known:
         return [*lines, *rows("a trial", _why_unknown(plan))]
     alone = [seconds for cost in known for seconds in cost.alone.values()]
-    lines.append(row("a trial alone", span(alone, time_text)))
+    lines.append(row("a trial", span(alone, time_text)))
     whole = [cost for cost in plan.all_families if cost.seconds is not None]
     if plan.left is not plan.tree and len(whole) == len(plan.all_families):
         everything = sum(cost.seconds or 0.0 for cost in whole)
         lines.append(row("all, in the tree", time_text(everything + plan.preparing)))
-    lines.append(row(f"{_left(plan)}, one by one", time_text(sum(alone) + plan.preparing)))
+    if plan.left.num_trials > 1:
+        lines.append(row(f"{_left(plan)}, one by one", time_text(sum(alone) + plan.preparing)))
     in_tree = sum(cost.seconds or 0.0 for cost in known) + plan.preparing
     lines.append(row(f"{_left(plan)}, in the tree", time_text(in_tree)))
     lines += rows("", _parts(plan, known))
@@ -137,8 +138,8 @@ def _why_unknown(plan: Plan) -> str:
             "nothing; it is known once a trial has run here"
         )
     return (
-        f"{UNKNOWN}: not measured here yet; to load {size_text(base.bytes_on_disk)} for a plan, "
-        "ask for it with hydra.launcher.calibrate=always, or run one trial first"
+        f"{UNKNOWN}: not measured here yet; hydra.launcher.calibrate=always does it (the base is "
+        f"{size_text(base.bytes_on_disk)} on disk), and so does running one trial"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from lora_sweep.config.settings import Crop, PriorGenerated, Settings
 from lora_sweep.data.examples import Example
+from lora_sweep.results.measure.prompts import drift_prompts
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.cost import footprint
 from lora_sweep.sweep.cost.keys import caption_count, cost_settings, num_class_pictures
@@ -51,6 +52,7 @@ def disk_use(
     """What training these families will leave on disk, beside what is there."""
     use, known = DiskUse(), dict[Hashable, _Sizes]()
     trials: list[TrialRequest] = []
+    families = tuple(families)
     for family in families:
         for trial, saved in _checkpoints(family, requests).items():
             request = requests[trial]
@@ -59,7 +61,9 @@ def disk_use(
                 known[key] = _sizes(request.settings)
             _add_trial(use, request, saved, known[key])
             trials.append(request)
-    use.caches = _caches(trials, store)
+    use.caches = _shared_caches(trials, store) + sum(
+        _pivots(family) * _text_bytes(requests[family.trials[0]]) for family in families
+    )
     return use
 
 
@@ -118,25 +122,51 @@ def _sizes(settings: Settings) -> _Sizes:
     return _Sizes(footprint.export_bytes(settings, size), checkpoints, picture)
 
 
-def _caches(requests: Sequence[TrialRequest], store: Store) -> int:
-    """Latents, captions and class pictures that are not there yet, by their number."""
-    latents = texts = pictures = 0
+def _pivots(family: Family) -> int:
+    """States of the text side whose embeddings are kept."""
+    return sum(
+        segment.parent is not None
+        and not segment.text_trains
+        and family.segments[segment.parent].text_trains
+        for segment in family.segments
+    )
+
+
+def _text_bytes(request: TrialRequest) -> int:
+    """All captions of a request, embedded."""
+    base = base_shapes(request.settings.model)
+    return (
+        0 if base is None else caption_count(request) * footprint.text_bytes(request.settings, base)
+    )
+
+
+def _measure_bytes(request: TrialRequest) -> int:
+    base, settings = base_shapes(request.settings.model), request.settings
+    prompts = len(drift_prompts(settings))
+    return 0 if base is None else footprint.drift_bytes(settings, base, prompts)
+
+
+def _shared_caches(requests: Sequence[TrialRequest], store: Store) -> int:
+    """Latents and class pictures that are not there yet, by their number; what drift is measured
+    against; captions of untrained encoders.
+    """
+    total = latents = pictures = 0
     example: TrialRequest | None = None
     for request in different_preparations(requests):
         example = request
         latents += latent_count(request)
+        total += _measure_bytes(request)
         if request.settings.te_mode.name == "frozen":
-            texts += caption_count(request)
+            total += _text_bytes(request)
         if isinstance(request.settings.prior, PriorGenerated):
             pictures += num_class_pictures(request)
     base = base_shapes(example.settings.model) if example is not None else None
     if example is None or base is None:
         return 0
-    settings = example.settings
-    new = max(0, latents - cached(store, "latents")) * footprint.latent_bytes(settings, base)
-    new += max(0, texts - cached(store, "text")) * footprint.text_bytes(settings, base)
+    new = max(0, latents - cached(store, "latents"))
     drawn = max(0, pictures - cached(store, "class_images", "png"))
-    return new + drawn * footprint.picture_bytes(settings)
+    total += new * footprint.latent_bytes(example.settings, base)
+    return total + drawn * footprint.picture_bytes(example.settings)
 
 
 def cached(store: Store, kind: str, ending: str = "safetensors") -> int:

@@ -28,7 +28,7 @@ TOKENS = 77  # of a caption, start and end included
 HEADER_PER_TENSOR = {"diffusers": 180, "kohya": 150, "state": 175, "optimizer": 95}
 ROW = 150  # of metrics.jsonl
 SMALL_FILES = 7_000  # config.yaml, trial.json, README.md, lock
-LATENT_HEADER = 700
+TENSOR_HEADER = 700  # of a cache entry
 PNG_PER_PIXEL = 1.7
 
 
@@ -143,13 +143,26 @@ def export_bytes(settings: Settings, size: Trained) -> int:
 
 def latent_bytes(settings: Settings, base: BaseShapes) -> int:
     """One cached latent: mean and deviation."""
+    return 2 * _picture_tensor(settings, base) + TENSOR_HEADER
+
+
+def drift_bytes(settings: Settings, base: BaseShapes, prompts: int) -> int:
+    """What drift is measured against: a latent for each prompt, and a prediction for each noise
+    level of it.
+    """
+    levels = settings.evaluate.loss_timesteps
+    return prompts * (levels + 1) * _picture_tensor(settings, base) + TENSOR_HEADER if levels else 0
+
+
+def _picture_tensor(settings: Settings, base: BaseShapes) -> int:
     side = settings.model.resolution // base.vae_factor
-    return FP32 * 2 * base.latent_channels * side * side + LATENT_HEADER
+    return FP32 * base.latent_channels * side * side
 
 
 def text_bytes(settings: Settings, base: BaseShapes) -> int:
-    """One cached caption, of encoders that nothing trains."""
-    return BYTES[settings.model.precision] * TOKENS * base.text_width + LATENT_HEADER
+    """One cached caption: its tokens, and its pooled vector."""
+    numbers = TOKENS * base.text_width + base.table_widths()[1]
+    return BYTES[settings.model.precision] * numbers + TENSOR_HEADER
 
 
 def picture_bytes(settings: Settings) -> int:

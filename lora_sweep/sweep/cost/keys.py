@@ -10,7 +10,7 @@ from typing import Any
 
 from lora_sweep.config.resolve import class_prompt, te_lr, text_side_trains
 from lora_sweep.config.settings import PriorGenerated, Prodigy, ProdigyPlus, Settings, TeLora
-from lora_sweep.data.order import num_items, steps_per_epoch
+from lora_sweep.data.order import steps_per_epoch
 from lora_sweep.sweep.cost.machine import device_of
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.stages import spec_of, stages
@@ -147,8 +147,9 @@ def mean_rows_per_step(request: TrialRequest) -> float:
     """Rows of an optimizer step, averaged over an epoch: its last batch may be short."""
     settings = request.settings
     train, num_class = settings.train, num_class_pictures(request)
-    items = num_items(len(request.examples.train), settings.dataset.repeats, num_class)
-    steps = steps_per_epoch(items, train.batch_size, train.gradient_accumulation_steps)
+    lengths = request.epoch_lengths
+    items = sum(lengths)
+    steps = steps_per_epoch(lengths, train.batch_size, train.gradient_accumulation_steps)
     return items * (2 if num_class else 1) / steps
 
 

@@ -178,7 +178,7 @@ def _measure(
 
 def _cost(candidate: Candidate, line: dict[str, Any]) -> StepCost | FinishCost:
     if line["kind"] == "step":
-        key = next(key for key in candidate.keys if (key.texts > 0) == line["text"])
+        key = step_key(candidate.request, line["text"])
         rows = float(key.rows_per_step)  # batches that are measured are full
         return StepCost(key, rows, line["seconds"], line["memory"], today())
     told = [f.name for f in fields(FinishCost) if f.name not in ("key", "date")]
