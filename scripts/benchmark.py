@@ -1,127 +1,51 @@
-"""Measure speed as ratios within one run: `python scripts/benchmark.py step`.
+"""Measure speed as ratios within one run: `python scripts/benchmark.py sweep --quick`.
 
 step: a whole training step against the bare forward and backward of the same modules on the same
 tensors, one CPU thread, alternating, medians.
 state: gradient and optimizer state that pivotal training adds at SDXL's vocabulary and widths.
+family: three lengths of one trial, trained as a family, against the steps that the tree counts.
+overhead: a trial beside its steps and pictures, in a sweep of 200 trials of two steps.
+sharing: twelve trials as commands of their own and as one sweep.
+sweep: the last three.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
+
+from benchmarks.family import benchmark_family
+from benchmarks.overhead import benchmark_overhead
+from benchmarks.sharing import benchmark_sharing
+from benchmarks.step import benchmark_state, benchmark_step
 
 ROUNDS = 60
-WARM_UP = 5
+OF_SWEEPS = {
+    "family": benchmark_family,
+    "overhead": benchmark_overhead,
+    "sharing": benchmark_sharing,
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("step", "state"))
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("step", "state", *OF_SWEEPS, "sweep"))
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of step")
+    parser.add_argument("--quick", action="store_true", help="fewer steps and trials: minutes")
     arguments = parser.parse_args()
     from lora_sweep.quiet import quiet_libraries
 
     quiet_libraries()
     if arguments.what == "step":
         benchmark_step(arguments.rounds)
-    else:
+    elif arguments.what == "state":
         benchmark_state()
-
-
-def benchmark_step(rounds: int) -> None:
-    """Print a Markdown table: text mode, optimizer, batch, milliseconds of both, ratio."""
-    print("| te_mode | optimizer | batch | step ms | bare ms | ratio |")
-    print("|---|---|---|---|---|---|")
-    for te_mode in ("frozen", "pivotal", "lora"):
-        for optimizer in ("prodigy", "adamw", "adafactor", "prodigy_plus"):
-            for batch in (1, 4):
-                step, bare = measure_step(te_mode, optimizer, batch, rounds)
-                print(
-                    f"| {te_mode} | {optimizer} | {batch} | {step * 1e3:.1f} | {bare * 1e3:.1f} "
-                    f"| {step / bare:.3f} |",
-                    flush=True,
-                )
-
-
-def measure_step(te_mode: str, optimizer: str, batch: int, rounds: int) -> tuple[float, float]:
-    """Median seconds of a training step and of the bare forward and backward."""
-    import torch
-
-    from lora_sweep.config.compose import compose
-    from lora_sweep.model.base import load_base
-    from lora_sweep.results.store import Store
-    from lora_sweep.sweep.device import open_device
-    from lora_sweep.sweep.prepare import prepare
-    from lora_sweep.sweep.request import resolve_request
-    from lora_sweep.training.step import train_step
-    from lora_sweep.training.trial import build_trial
-
-    with tempfile.TemporaryDirectory() as folder:
-        settings = compose(
-            [f"te_mode={te_mode}", f"optimizer={optimizer}", f"train.batch_size={batch}",
-             "train.threads=1", "train.device=cpu", f"results.dir={folder}",
-             "train.max_train_steps=100000", "evaluate.loss_timesteps=0"]
-        )  # fmt: skip
-        request = resolve_request(settings)
-        base = load_base(settings.model, open_device(settings))
-        prepared = prepare(base, request, Store(Path(folder)))
-        trial = build_trial(base, settings, prepared.items, None, request.max_train_steps)
-    latents = torch.randn(batch, *trial.items.posterior_NCHW.shape[1:])[:, ::2]
-    times = torch.randint(0, 1000, (batch,))
-    text = trial.conditioner(range(batch))
-    live = trial.conditioner.fixed is None
-
-    def bare() -> None:
-        conditioning = trial.conditioner(range(batch)) if live else text
-        condition = {
-            "text_embeds": conditioning.pooled_BP,
-            "time_ids": trial.items.time_ids_N6[:batch],
-        }
-        prediction = base.unet(
-            latents, times, conditioning.prompt_BLD, added_cond_kwargs=condition
-        ).sample
-        (prediction - latents).square().mean().backward()
-
-    step, plain = alternate(lambda: train_step(trial, base.unet) and None, bare, rounds)
-    trial.close()
-    return step, plain
-
-
-def alternate(
-    first: Callable[[], None], second: Callable[[], None], rounds: int
-) -> tuple[float, float]:
-    """Median seconds of two jobs run in turns, so that whatever slows the machine slows both."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for index in range(rounds + WARM_UP):
-        for job, times in zip((first, second), seconds, strict=True):
-            start = time.perf_counter()
-            job()
-            if index >= WARM_UP:
-                times.append(time.perf_counter() - start)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
-
-
-def benchmark_state() -> None:
-    """Print the bytes that two new tokens add at 49,408 tokens of width 768 and 1,280."""
-    import torch
-    from torch import nn
-
-    from lora_sweep.config.optimizers import Prodigy
-    from lora_sweep.model.tokens import ExtendedEmbedding
-    from lora_sweep.training.flat import FlatGroup
-    from lora_sweep.training.prodigy import FlatProdigy
-
-    embeddings = [ExtendedEmbedding(nn.Embedding(49408, w), torch.randn(2, w)) for w in (768, 1280)]
-    rows = {f"rows.{index}": each.rows for index, each in enumerate(embeddings)}
-    group = FlatGroup("text", rows, lr=1.0, weight_decay=0.0)
-    prodigy = FlatProdigy([group], Prodigy())
-    held = [group.vector, group.gradient, *prodigy.tensors().values()]
-    total = sum(tensor.numel() * tensor.element_size() for tensor in held)
-    print(f"parameters, gradient and Prodigy state of the new rows: {total / 2**20:.3f} MiB")
+    else:
+        for name, benchmark in OF_SWEEPS.items():
+            if arguments.what in (name, "sweep"):
+                print(f"\n{name}\n", flush=True)
+                benchmark(arguments.quick)
 
 
 if __name__ == "__main__":
