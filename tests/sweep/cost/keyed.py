@@ -37,11 +37,10 @@ def cost(
 
 
 def finish(**changes: Any) -> FinishCost:
-    """What everything beside steps takes: a second each, and nothing that is not named."""
-    none = dict.fromkeys(
-        ("start", "encode", "build", "caption", "loss_row", "sample_step", "picture", "save",
-         "export"), 0.0,
-    )  # fmt: skip
-    key_ = replace(FINISH, **{k: v for k, v in changes.items() if k in vars(FINISH)})
-    times = {k: v for k, v in changes.items() if k not in vars(FINISH)}
-    return FinishCost(**{"key": key_, "memory": None, "date": "2026-01-01", **none, **times})
+    """What everything beside steps takes: nothing, but for what is named."""
+    times = ("start", "encode", "build", "caption", "loss_row", "sample_step", "picture", "save",
+             "export")  # fmt: skip
+    values: dict[str, Any] = {"memory": None, "date": "2026-01-01", **dict.fromkeys(times, 0.0)}
+    of_key = {name: value for name, value in changes.items() if name in vars(FINISH)}
+    beside = {name: value for name, value in changes.items() if name not in of_key}
+    return FinishCost(**values | {"key": replace(FINISH, **of_key)} | beside)

@@ -85,7 +85,5 @@ def test_rows_are_measured_for_each_te_mode() -> None:
         return candidate(key(te_mode=te_mode, rows=rows, texts=rows), key(rows=rows))
 
     candidates = [both(te_mode, rows) for te_mode in ("lora", "pivotal") for rows in (1, 2, 4)]
-    chosen = {
-        (each.keys[0].te_mode, each.keys[0].rows) for each in telling(candidates, known=())
-    }
+    chosen = {(each.keys[0].te_mode, each.keys[0].rows) for each in telling(candidates, known=())}
     assert chosen == {(te_mode, rows) for te_mode in ("lora", "pivotal") for rows in (1, 4)}
