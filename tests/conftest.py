@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 
 # Read when these libraries are first imported, so it is set before any test module is.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run tests that take minutes, too")
+    parser.addoption("--run-cluster", action="store_true", help="run tests on SLURM and Ray, too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,11 +33,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--run-slow"):
-        return
+    skipped = {
+        "slow": "" if config.getoption("--run-slow") else "slow; --run-slow runs it",
+        "slurm": _missing(config, "sbatch", "scripts/slurm_local.sh install"),
+        "ray": _missing(config, "ray", "pip install -e '.[ray]'"),
+    }
     for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.skip(reason="slow; --run-slow runs it"))
+        for marker, reason in skipped.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _missing(config: pytest.Config, what: str, how: str) -> str:
+    """Why tests on a real scheduler are skipped; nothing where they are run."""
+    if not config.getoption("--run-cluster"):
+        return "on a real scheduler; --run-cluster runs it"
+    there = importlib.util.find_spec(what) or shutil.which(what)
+    return "" if there else f"there is no {what} here: {how}"
 
 
 @pytest.fixture(scope="session")
