@@ -26,7 +26,7 @@ def find(folders: Sequence[Path]) -> Found:
     asked: Asked = {}
     stores: set[Store] = set()
     for folder in folders:
-        store, trials = _trials_in(folder)
+        store, trials = trials_in(folder)
         stores.add(store)
         asked |= {id: overrides for id, overrides in trials.items() if id not in asked}
     if len({store.root.resolve() for store in stores}) > 1:
@@ -38,7 +38,8 @@ def find(folders: Sequence[Path]) -> Found:
     return arrange(title, place, store, read_trials(store, list(asked.items())))
 
 
-def _trials_in(folder: Path) -> tuple[Store, Asked]:
+def trials_in(folder: Path) -> tuple[Store, Asked]:
+    """The trials that one folder stands for, and their results folder; raises StoreError."""
     if not folder.is_dir():
         raise StoreError(f"{folder} is no folder; allowed are {ALLOWED}")
     sweep = SweepFolder(folder)

@@ -40,7 +40,7 @@ def print_text(found: Found, console: Console | None = None) -> None:
     for trial in found.trials:
         if trial.problem or trial.record.error:
             reason = trial.problem or trial.record.error
-            out.print(Text(f"{trial.id} {trial.state}: {reason}"), soft_wrap=True)
+            out.print(Text(_printable(f"{trial.id} {trial.state}: {reason}")), soft_wrap=True)
 
 
 def answer_lines(found: Found, verdict: Verdict | None) -> list[str]:
@@ -111,7 +111,8 @@ def _fitting_table(
     shown = [name for name in MEASURES if any(name in trial.scores for trial in found.trials)]
     hidden: list[str] = []
     table = _table(found, verdicts, measure, shown)
-    while len(shown) > 1 and out.measure(table).maximum > out.width:
+    room = out.options.update_width(10_000)  # no table is wider than the room it is given
+    while len(shown) > 1 and out.measure(table, options=room).maximum > out.width:
         hidden.insert(0, [name for name in shown if name != measure][-1])
         shown.remove(hidden[0])
         table = _table(found, verdicts, measure, shown)
@@ -157,4 +158,9 @@ def _score(found: Found, verdict: Verdict | None, measure: str, group: int) -> s
 
 
 def _cell(value: Value) -> str:
-    return "-" if value is None else str(value)
+    return "-" if value is None else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)

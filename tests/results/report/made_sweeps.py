@@ -8,6 +8,7 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,17 @@ from lora_sweep.results.samples import Sample, png_bytes
 from lora_sweep.results.store import Store, SweepFolder
 from lora_sweep.results.trial_record import TrialRecord, TrialState
 
-PROMPTS = ("a TOK emoji dressed as Yoda", "a TOK emoji wearing a crown")
+PROMPTS = ("a photo of TOK woman", "a photo of TOK woman wearing a hat")
 OPTIMIZERS = {"prodigy": Prodigy(), "adamw": AdamW()}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A sweep on disk and where its report is."""
+
+    folder: SweepFolder
+    store: Store
+    page: Path
 
 
 def scores_of(optimizer: str, rank: int, dice: random.Random, noise: float) -> dict[str, float]:
@@ -78,7 +88,7 @@ def make_trial(
     error: str | None = None,
     prompts: Sequence[str] = PROMPTS,
     pictures: int = 4,
-    name: str = "huggy",
+    name: str = "face",
     size: int = 64,
 ) -> str:
     """One trial's folder; returns its id."""
@@ -129,7 +139,7 @@ def make_sweep(
     asked: list[dict[str, Any]] = []
     for number, (optimizer, rank, seed) in enumerate(grid):
         settings = Settings(
-            dataset=Dataset(class_noun="emoji"),
+            dataset=Dataset(name="face", set="varied", class_noun="woman"),
             optimizer=OPTIMIZERS[optimizer],
             lora=Lora(rank=rank),
             train=Train(max_train_steps=120),

@@ -42,6 +42,7 @@ def test_a_full_table_has_plain_means_and_the_noise_of_a_two_way_analysis() -> N
     assert found.degrees == 3 * 2
     assert found.pooled == pytest.approx(np.sqrt((rest**2).sum() / 6))
     floor = found.floor(0, 1)
+    assert found.pooled is not None
     assert floor == pytest.approx(dunnett(3, 6) * found.pooled * np.sqrt(2 / 3))
 
 
@@ -58,6 +59,7 @@ def test_a_table_with_holes_is_fitted_by_least_squares() -> None:
     solved = np.linalg.lstsq(design, target)[0]
     found = fit(table)
     left = target - design @ solved
+    assert found.pooled is not None
     assert found.degrees == len(cells) - (5 + 4 - 1)
     assert found.pooled == pytest.approx(np.sqrt(left @ left / found.degrees))
     assert np.diff(found.means) == pytest.approx(np.diff(solved[:5]))

@@ -104,7 +104,8 @@ function drawLane(lane, px) {
     svgText(px, laneY(1) - 8, { class: 'tick', ...middle }, lane.ends[0]),
     svgText(px, laneY(0) + 18, { class: 'tick', ...middle }, lane.ends[1]),
   ] : lane.ticks.map(([share, label]) => svgText(
-    px - 6, laneY(share) + 4, { class: 'tick outlined', 'text-anchor': 'end' }, shortened(label, LANES.most),
+    px - 6, laneY(share) + 4, { class: 'tick outlined', 'text-anchor': 'end' },
+    shortened(label, LANES.most),
   ));
   return [
     svg('line', { class: 'lane', x1: px, x2: px, y1: laneY(1), y2: laneY(0) }),

@@ -173,7 +173,8 @@ function floorRow() {
   if (!sweep.measures.some(({ name }) => sweep.verdicts[name]?.floor)) return null;
   const before = sweep.axes.length;
   const label = el('th', {
-    scope: 'row', colspan: before || 1, title: 'rows nearer to the best than this cannot be told from it',
+    scope: 'row', colspan: before || 1,
+    title: 'rows nearer to the best than this cannot be told from it',
   }, 'noise floor');
   return el('tfoot', {}, el(
     'tr', {}, el('td', { class: 'pin-cell' }), label,
