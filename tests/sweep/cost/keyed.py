@@ -40,7 +40,8 @@ def finish(**changes: Any) -> FinishCost:
     """What everything beside steps takes: nothing, but for what is named."""
     times = ("start", "encode", "build", "caption", "loss_row", "sample_step", "picture", "save",
              "export")  # fmt: skip
-    values: dict[str, Any] = {"memory": None, "date": "2026-01-01", **dict.fromkeys(times, 0.0)}
     of_key = {name: value for name, value in changes.items() if name in vars(FINISH)}
-    beside = {name: value for name, value in changes.items() if name not in of_key}
-    return FinishCost(**values | {"key": replace(FINISH, **of_key)} | beside)
+    values: dict[str, Any] = {"memory": None, "date": "2026-01-01", **dict.fromkeys(times, 0.0)}
+    values["key"] = replace(FINISH, **of_key)
+    values |= {name: value for name, value in changes.items() if name not in of_key}
+    return FinishCost(**values)
