@@ -66,7 +66,8 @@ def _dimension(
         number = _interval(value) if isinstance(value, IntervalSweep) else _range(first, value)
         problem = "has no values" if number is None else _problem(number)
         if problem:
-            problems.append(f"{path}{key}={first.get_value_element_as_str()}: {problem}")
+            written = (first.input_line or "").partition("=")[2]
+            problems.append(f"{path}{key}={written}: {problem}")
             return None
         return number
     texts = [text for override in overrides for text in _texts(override)]

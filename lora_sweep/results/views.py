@@ -33,7 +33,7 @@ class View(Protocol):
 def view_of(board: Board, notice: Callable[[], str], console: Console | None = None) -> View:
     """What suits the board and the terminal; `notice` is a line to be shown, when there is one."""
     out = console or standard_console()
-    if board.num_trials == 1:
+    if len(board.trials) == 1 and not board.expected:
         return TrialBar(board, out)
     return LiveTable(board, notice, out) if out.is_terminal else SweepLines(board)
 

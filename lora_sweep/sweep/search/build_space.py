@@ -146,7 +146,12 @@ def _given(
 
 def _given_twice(parts: Sequence[Part]) -> list[str]:
     """A key in two parts that one trial may both have, or on two scales."""
-    problems: list[str] = []
+    problems = [
+        f"study: {one} and {other} are one setting; give it once"
+        for part in parts
+        for one, other in combinations(part.dimensions, 2)
+        if _setting(one) == _setting(other)
+    ]
     for one, other in combinations(parts, 2):
         for key, dimension in other.dimensions.items():
             first = next((k for k in one.dimensions if _setting(k) == _setting(key)), None)

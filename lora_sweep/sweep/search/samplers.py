@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -35,11 +36,34 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 GRID = "grid"
+SHARED_DRAW = "gp:relative_params"
+"""How Optuna begins the names under which GPSampler keeps a draw."""
+
+
+class _OrderedNSGAII(NSGAIISampler):
+    """Takes parents in one order, whether it has chosen them now or reads them from the storage."""
+
+    def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
+        parents = super().get_parent_population(study, generation)
+        return sorted(parents, key=lambda trial: trial.number)
+
+
+class _NumberedQMC(QMCSampler):
+    """Takes the point of its sequence that has the trial's number, in place of counting draws."""
+
+    def __init__(self, number: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._number = number
+
+    def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:
+        return self._number
+
+
 SAMPLERS: dict[str, type[BaseSampler]] = {
     "tpe": TPESampler,
     "gp": GPSampler,
     "cmaes": CmaEsSampler,
-    "nsgaii": NSGAIISampler,
+    "nsgaii": _OrderedNSGAII,
     "qmc": QMCSampler,
     "random": RandomSampler,
 }
@@ -66,6 +90,9 @@ class SeededSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """One draw of several parameters; see BaseSampler."""
+        drawn = _drawn_before(trial)
+        if drawn is not None and drawn.keys() == search_space.keys():
+            return drawn
         with quiet():
             return self._sampler.sample_relative(study, trial, search_space)
 
@@ -88,15 +115,16 @@ class SeededSampler(BaseSampler):
             return self._cls(**self._arguments, seed=draw_seed(self._seed, number, name))
 
 
-class _NumberedQMC(QMCSampler):
-    """Takes the point of its sequence that has the trial's number, in place of counting draws."""
-
-    def __init__(self, number: int, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._number = number
-
-    def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:
-        return self._number
+def _drawn_before(trial: FrozenTrial) -> dict[str, Any] | None:
+    """What a process that was killed had drawn for the trial, where the sampler shares it with
+    others: to GPSampler it would now count as one of them.
+    """
+    found = trial.system_attrs
+    chunks = [found[key] for n in range(len(found)) if (key := f"{SHARED_DRAW}:{n}") in found]
+    try:
+        return json.loads("".join(chunks))
+    except ValueError:
+        return None
 
 
 class GridSampler(BaseSampler):

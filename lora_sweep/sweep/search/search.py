@@ -112,15 +112,16 @@ class Search:
                 self._parked.remove(hand)
                 if unit := self._advance(hand):
                     return unit
-        while (trial := self._adopted() or take_place(self.study, self.plan.total)) is not None:
+        while len(self._parked) < self._workers and (trial := self._free()) is not None:
             hand = self._begin(trial)
-            if hand is None:
-                continue
-            if not self._stage_is_free(hand) and len(self._parked) < self._workers:
+            if hand is not None and not self._stage_is_free(hand):
                 self._parked.append(hand)
-            elif unit := self._advance(hand):
+            elif hand is not None and (unit := self._advance(hand)):
                 return unit
         return None
+
+    def _free(self) -> Trial | None:
+        return self._adopted() or take_place(self.study, self.plan.total)
 
     def _adopted(self) -> Trial | None:
         """A trial whose process has died."""

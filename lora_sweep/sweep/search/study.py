@@ -144,17 +144,14 @@ def _make_places(plan: StudyPlan, study: optuna.Study) -> None:
     """A waiting trial for each that is to come, so that numbers and total are fixed for everybody;
     the points to begin with first.
     """
-    trials = study.get_trials(deepcopy=False)
-    for number in range(len(trials), plan.total):
+    for number in range(len(study.get_trials(deepcopy=False)), plan.total):
         study.enqueue_trial(plan.points[number] if number < len(plan.points) else {})
-    storage = study._storage  # pyright: ignore[reportPrivateUsage]
+    trials = study.get_trials(deepcopy=False)
     known = [trial.system_attrs.get(FIXED) for trial in trials]
-    free = [
-        trial
-        for trial in trials
-        if trial.state is TrialState.WAITING and not trial.system_attrs.get(FIXED)
-    ]
-    for point in plan.points if trials else ():
+    waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
+    free = [trial for trial in waiting if not trial.system_attrs.get(FIXED)]
+    storage = study._storage  # pyright: ignore[reportPrivateUsage]
+    for point in plan.points:
         if point not in known and free:  # asked for since the study was begun
             storage.set_trial_system_attr(free.pop(0)._trial_id, FIXED, point)  # pyright: ignore[reportPrivateUsage]
 
