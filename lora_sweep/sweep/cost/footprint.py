@@ -113,8 +113,9 @@ def state_bytes(optimizer: Optimizer, numbers: int, factored: int) -> int:
         case Adafactor(beta1=beta1):
             return FP32 * (factored + (0 if beta1 is None else numbers))
         case ProdigyPlus():
-            # z, or the momentum; rows and columns; two vectors of every 11th number
-            return FP32 * (numbers * 13 // 11 + factored)
+            # z, or the momentum; rows and columns; every 11th number of s, and of p0, which is one
+            # number for the half of an adapter that begins at zero
+            return FP32 * (round(numbers * (1 + 1.5 / 11)) + factored)
         case _:
             return FP32 * 2 * numbers
 
