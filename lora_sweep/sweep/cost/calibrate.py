@@ -215,14 +215,16 @@ def _files(trial: Trial, evaluation: _Evaluation, store: Store) -> dict[str, flo
 
 
 def _alone(settings: Settings, folder: Path) -> Settings:
-    """The same training without what is written elsewhere, and without class pictures to draw."""
+    """The same training on square pictures, once each, without what is written elsewhere and
+    without class pictures to draw.
+    """
     mode = settings.te_mode
     if isinstance(mode, Pivotal):  # what would round to step 0 with each picture once
         mode = replace(mode, pivot_rounding=PivotRounding.exact)
     return replace(
         settings,
         results=replace(settings.results, dir=str(folder)),
-        dataset=replace(settings.dataset, repeats=1),
+        dataset=replace(settings.dataset, repeats=1, buckets=False),
         te_mode=mode,
         tracker=Tracker(),
         prior=Prior(),

@@ -80,8 +80,7 @@ def step_key(request: TrialRequest, text_trains: bool) -> StepKey:
     model, train, lora = settings.model, settings.train, settings.lora
     device = device_of(settings)
     with_class = num_class_pictures(request) > 0
-    items = num_items(len(examples.train), settings.dataset.repeats, num_class_pictures(request))
-    rows = min(train.batch_size, items)
+    rows = min(train.batch_size, max(request.epoch_lengths))
     captions = len({example.caption for example in examples.train})
     texts = min(rows, captions) + int(with_class)
     return StepKey(
