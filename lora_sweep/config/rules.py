@@ -89,6 +89,11 @@ def _dataset(s: Settings) -> Iterator[str]:
         )
     if data.path is not None and not data.path.strip():
         yield "dataset.path is empty: must be a folder or the name of a hub dataset"
+    if data.buckets and s.model.name != "nano" and s.model.resolution < 256:
+        yield (
+            f"dataset.buckets=true: must be false when model.resolution={s.model.resolution}; "
+            "below 256 pixels shapes go in steps of 8, which SDXL's UNet cannot halve"
+        )
     if data.name != "face" and data.set is not None:
         yield f"dataset.set={data.set}: only dataset=face has sets; elsewhere null"
     if data.name == "face" and data.path is None and data.set not in FACE_SETS:

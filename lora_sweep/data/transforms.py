@@ -1,4 +1,4 @@
-"""How a picture becomes a square: scaled by its short side, mirrored or not, then cropped.
+"""How a picture becomes a square, or another shape: scaled to cover it, mirrored or not, cropped.
 
 As in lines 1110 to 1153 of diffusers' train_dreambooth_lora_sdxl_advanced.py, whose Resize,
 CenterCrop, RandomCrop and ToTensor are torchvision's; the arithmetic here is theirs. One thing
@@ -27,53 +27,61 @@ _FILTERS = {
 
 @dataclass(frozen=True)
 class View:
-    """One square cut from a picture. Sizes and positions are in pixels, height or top first."""
+    """One piece cut from a picture. Sizes and positions are in pixels, height or top first."""
 
     original_HW: tuple[int, int]  # upright, before scaling
     resized_HW: tuple[int, int]
     crop_top_left: tuple[int, int]  # in the resized and mirrored picture
     flipped: bool
-    resolution: int
+    shape_HW: tuple[int, int]  # of the piece: resolution x resolution, or a bucket
 
 
 def draw_view(
     size_HW: tuple[int, int],
     settings: Dataset,
-    resolution: int,
+    shape_HW: tuple[int, int],
     seed: int,
     item: int,
     stream: Stream = Stream.view,
 ) -> View:
     """The view that an item has throughout training; each repeat of a picture has its own."""
-    view = center_view(size_HW, resolution)
+    view = _centred(size_HW, shape_HW)
     if settings.crop is Crop.random:
         height, width = view.resized_HW
-        top = integer_below(height - resolution + 1, seed, stream, item, "top")
-        left = integer_below(width - resolution + 1, seed, stream, item, "left")
+        top = integer_below(height - shape_HW[0] + 1, seed, stream, item, "top")
+        left = integer_below(width - shape_HW[1] + 1, seed, stream, item, "left")
     else:
         top, left = view.crop_top_left
     flipped = settings.flip and integer_below(2, seed, stream, item, "flip") == 1
-    return View(size_HW, view.resized_HW, (top, left), flipped, resolution)
+    return View(size_HW, view.resized_HW, (top, left), flipped, shape_HW)
 
 
 def center_view(size_HW: tuple[int, int], resolution: int) -> View:
-    """The centre of a picture, not mirrored: how held-out pictures are measured."""
-    height, width = resized_HW(size_HW, resolution)
+    """The centre square of a picture, not mirrored: how held-out pictures are measured."""
+    return _centred(size_HW, (resolution, resolution))
+
+
+def _centred(size_HW: tuple[int, int], shape_HW: tuple[int, int]) -> View:
+    height, width = resized_HW(size_HW, shape_HW)
     # Python's round, halves to even, as torchvision's CenterCrop has it.
-    top_left = round((height - resolution) / 2), round((width - resolution) / 2)
-    return View(size_HW, (height, width), top_left, False, resolution)
+    top_left = round((height - shape_HW[0]) / 2), round((width - shape_HW[1]) / 2)
+    return View(size_HW, (height, width), top_left, False, shape_HW)
 
 
-def resized_HW(size_HW: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """Short side = resolution, long = int(resolution * long / short), as torchvision's Resize."""
-    height, width = size_HW
-    if width <= height:
-        return int(resolution * height / width), resolution
-    return resolution, int(resolution * width / height)
+def resized_HW(size_HW: tuple[int, int], shape_HW: tuple[int, int]) -> tuple[int, int]:
+    """The smallest size of the picture's proportions that covers a shape.
+
+    Of a square: short side = resolution, long = int(resolution * long / short), as torchvision's
+    Resize.
+    """
+    (height, width), (rows, columns) = size_HW, shape_HW
+    if rows * width >= columns * height:
+        return rows, int(rows * width / height)
+    return int(columns * height / width), columns
 
 
 def pixels_CHW(picture: Image.Image, view: View, interpolation: Interpolation) -> Tensor:
-    """Pixels of a view of an RGB picture, fp32 in [-1, 1], shape (3, resolution, resolution)."""
+    """Pixels of a view of an RGB picture, fp32 in [-1, 1], shape (3, *view.shape_HW)."""
     if (picture.height, picture.width) != view.original_HW:
         raise ValueError(f"the view is of {view.original_HW}, the picture has {picture.size[::-1]}")
     height, width = view.resized_HW
@@ -81,11 +89,12 @@ def pixels_CHW(picture: Image.Image, view: View, interpolation: Interpolation) -
     if view.flipped:
         resized = resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     top, left = view.crop_top_left
-    square = resized.crop((left, top, left + view.resolution, top + view.resolution))
-    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+    rows, columns = view.shape_HW
+    piece = resized.crop((left, top, left + columns, top + rows))
+    pixels = torch.from_numpy(np.array(piece)).permute(2, 0, 1).contiguous()
     return pixels.to(torch.float32).div(255).sub(0.5).div(0.5)
 
 
 def time_ids(view: View) -> tuple[int, int, int, int, int, int]:
     """SDXL's conditioning: original height, width; top, left of the crop; target height, width."""
-    return (*view.original_HW, *view.crop_top_left, view.resolution, view.resolution)
+    return (*view.original_HW, *view.crop_top_left, *view.shape_HW)

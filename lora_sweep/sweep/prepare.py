@@ -57,10 +57,12 @@ def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
     cache = Cache(store.root)
     class_pictures = _class_pictures(base, request, cache)
 
-    def encode(examples: Sequence[Example], views: Sequence[View]) -> Items:
+    def encode(
+        examples: Sequence[Example], views: Sequence[View], pictures: Sequence[int] = ()
+    ) -> Items:
         return prepare_items(
             base, request.base_hash, examples, views, settings.dataset, cache,
-            on_item=lambda done, total: step(1),
+            on_item=lambda done, total: step(1), pictures=pictures,
         )  # fmt: skip
 
     resolution, seed = model.resolution, settings.seed
@@ -69,13 +71,14 @@ def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
     measured = settings.evaluate.loss_timesteps > 0
     fit = _evenly(request.examples.train, len(heldout) or 6) if measured else ()
     heldout = heldout if measured else ()
-    total = len(training) + len(class_pictures) + len(fit) + len(heldout)
+    classes, of_classes = class_views(class_pictures, settings.dataset, views, seed)
+    total = len(training) + len(classes) + len(fit) + len(heldout)
     with status("encoding pictures", total=total) as step:
         items = encode(training, views)
         class_items = fit_items = heldout_items = None
         if class_pictures:
-            views = class_views(class_pictures, settings.dataset, resolution, seed)
-            class_items = encode(class_pictures, views)
+            shown = [class_pictures[index] for index in classes]
+            class_items = encode(shown, of_classes, classes)
         if fit:
             fit_items = encode(fit, measure_views(fit, resolution))
         if heldout:

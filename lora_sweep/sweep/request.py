@@ -24,10 +24,11 @@ from lora_sweep.config.settings import (
     TeFull,
     TeLora,
 )
+from lora_sweep.data.buckets import epoch_lengths, have_effect
 from lora_sweep.data.captions import caption_problems
 from lora_sweep.data.examples import Example, Examples, content_hash
 from lora_sweep.data.hub import is_hub_name
-from lora_sweep.data.order import num_items, steps_per_epoch
+from lora_sweep.data.order import steps_per_epoch
 from lora_sweep.data.sources import load_examples, real_class_examples
 from lora_sweep.errors import DataError, ModelError, SettingsError
 from lora_sweep.model.identity import base_hash
@@ -59,6 +60,11 @@ class TrialRequest:
         """A readable name: what people vary most, and the id."""
         s = self.settings
         return f"{s.dataset.name}-{s.optimizer.name}-r{s.lora.rank}-{s.te_mode.name}-{self.id}"
+
+    @property
+    def epoch_lengths(self) -> tuple[int, ...]:
+        """Rows of an epoch in each bucket."""
+        return _epoch_lengths(self.settings, self.examples, self.class_examples)
 
 
 def resolve_request(settings: Settings, more_problems: Sequence[str] = ()) -> TrialRequest:
@@ -100,7 +106,7 @@ class Resolver:
             raise SettingsError(found) if asked_wrongly else DataError(found)
         steps = resolved_steps(settings, len(examples.train))
         train = replace(settings.train, max_train_steps=steps, steps_per_image=None)
-        settings = replace(settings, train=train)
+        settings = _without_idle_buckets(replace(settings, train=train), examples)
         base = self._base_hash(settings.model, store)
         pictures_hash = _pictures_hash(read, class_read)
         identity = trial_id(settings, pictures_hash, base)
@@ -193,15 +199,13 @@ def _pivot_problems(
     settings: Settings, examples: Examples, class_pictures: Sequence[Example]
 ) -> list[str]:
     """The pivot's place depends on the steps, which may depend on the number of pictures."""
-    mode, train, prior = settings.te_mode, settings.train, settings.prior
+    mode, train = settings.te_mode, settings.train
     if not isinstance(mode, Pivotal | TeLora | TeFull) or te_lr(settings) == 0:
         return []
     steps = resolved_steps(settings, len(examples.train))
     rounding = mode.pivot_rounding if isinstance(mode, Pivotal) else PivotRounding.exact
-    generated = isinstance(prior, PriorGenerated)
-    num_class = prior.num_class_images if generated else len(class_pictures)
-    length = num_items(len(examples.train), settings.dataset.repeats, num_class)
-    epoch = steps_per_epoch(length, train.batch_size, train.gradient_accumulation_steps)
+    lengths = _epoch_lengths(settings, examples, class_pictures)
+    epoch = steps_per_epoch(lengths, train.batch_size, train.gradient_accumulation_steps)
     pivot = pivot_step(mode.frac, steps, rounding, epoch)
     of = f"te_mode.frac={mode.frac}: of {steps} steps"
     if pivot == 0 and rounding is PivotRounding.epoch:
@@ -221,6 +225,24 @@ def _pivot_problems(
             "would; must be greater than 0, or te_mode.frac=1"
         ]
     return []
+
+
+def _epoch_lengths(
+    settings: Settings, examples: Examples, class_pictures: Sequence[Example]
+) -> tuple[int, ...]:
+    prior = settings.prior
+    generated = isinstance(prior, PriorGenerated)
+    num_class = prior.num_class_images if generated else len(class_pictures)
+    sizes = [example.size_HW for example in examples.train]
+    return epoch_lengths(sizes, settings.dataset, settings.model.resolution, num_class)
+
+
+def _without_idle_buckets(settings: Settings, examples: Examples) -> Settings:
+    """Buckets that no picture falls into but the square's are none: the same trial as without."""
+    dataset, sizes = settings.dataset, [example.size_HW for example in examples.train]
+    if not dataset.buckets or have_effect(sizes, settings.model.resolution):
+        return settings
+    return replace(settings, dataset=replace(dataset, buckets=False))
 
 
 def _pictures_hash(read: _Read, class_read: _Read | None) -> str:

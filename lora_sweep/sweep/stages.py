@@ -62,6 +62,7 @@ class TrialSpec:
     dataset_hash: str
     base_hash: str
     stop_step: int | None = None  # the steps up to here are all that is wanted for now
+    lengths: tuple[int, ...] = ()  # rows of an epoch in each bucket; empty: all in one
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def spec_of(request: TrialRequest) -> TrialSpec:
         dataset_hash=_digest([request.examples.content_hash, content_hash(pictures)]),
         base_hash=request.base_hash,
         stop_step=request.stop_step,
+        lengths=request.epoch_lengths if settings.dataset.buckets else (),
     )
 
 
@@ -114,7 +116,8 @@ def pivot_of(spec: TrialSpec) -> int:
         return 0
     rounding = mode.pivot_rounding if isinstance(mode, Pivotal) else PivotRounding.exact
     length = num_items(spec.num_pictures, settings.dataset.repeats, spec.num_class_pictures)
-    epoch = steps_per_epoch(length, train.batch_size, train.gradient_accumulation_steps)
+    lengths = spec.lengths or (length,)
+    epoch = steps_per_epoch(lengths, train.batch_size, train.gradient_accumulation_steps)
     return pivot_step(mode.frac, spec.max_train_steps, rounding, epoch)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lora_sweep.data.order import batch_items, micro_steps_of, num_items, pair
 from lora_sweep.draws import normal_rows, uniform_int_rows
 from lora_sweep.model.latents import sample_latents
 from lora_sweep.randomness import Stream, number
@@ -114,30 +113,22 @@ def micro_loss(trial: Trial, predict: Predict, step: int, slots: Slots) -> Tenso
 
 
 def _slots(trial: Trial, step: int) -> list[Slots]:
-    train, seed = trial.settings.train, trial.settings.seed
-    num_instances = len(trial.items)
-    num_classes = len(trial.class_items) if trial.class_items is not None else 0
-    length = num_items(num_instances, 1, num_classes)
-    size, accumulation = train.batch_size, train.gradient_accumulation_steps
+    epoch = trial.epoch
     result = []
-    for index, micro in enumerate(micro_steps_of(step, length, size, accumulation)):
-        rows = batch_items(seed, length, size, micro)
-        if num_classes:
-            pairs = [pair(row, num_instances, num_classes) for row in rows]
-            instance = tuple(each.instance_item for each in pairs)
-            classes = tuple(each.class_picture for each in pairs)
-        else:
-            instance, classes = rows, ()
-        result.append(Slots(instance, classes, index * size))
+    for index, micro in enumerate(epoch.micro_steps_of(step)):
+        rows = epoch.batch(trial.settings.seed, micro)
+        instance = tuple(row % len(trial.items) for row in rows)
+        classes = tuple(trial.class_rows[row] for row in rows) if trial.class_rows else ()
+        result.append(Slots(instance, classes, index * epoch.batch_size))
     return result
 
 
 def _rows(trial: Trial, slots: Slots) -> tuple[Tensor, Tensor]:
     instance = list(slots.instance)
-    posterior, time_ids = trial.items.posterior_NCHW[instance], trial.items.time_ids_N6[instance]
+    posterior, time_ids = trial.items.posterior(instance), trial.items.time_ids_N6[instance]
     if trial.class_items is not None:
         classes = list(slots.classes)
-        posterior = torch.cat([posterior, trial.class_items.posterior_NCHW[classes]])
+        posterior = torch.cat([posterior, trial.class_items.posterior(classes)])
         time_ids = torch.cat([time_ids, trial.class_items.time_ids_N6[classes]])
     return posterior, time_ids
 

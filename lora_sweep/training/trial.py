@@ -17,7 +17,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lora_sweep.config.settings import Pivotal, PivotRounding, Settings, TeFull, TeLora
 from lora_sweep.data.cache import Cache
-from lora_sweep.data.order import num_items, steps_per_epoch
+from lora_sweep.data.order import Epoch, num_items, pair
 from lora_sweep.errors import SettingsError
 from lora_sweep.model.adapters import Adapter, add_unet_lora, remove_lora
 from lora_sweep.model.base import Base
@@ -41,6 +41,8 @@ class Trial:
     settings: Settings
     items: Items
     class_items: Items | None
+    epoch: Epoch
+    class_rows: tuple[int, ...]  # of class_items, for each row of an epoch; empty without them
     max_train_steps: int
     pivot_step: int  # the first step without text training; 0 when the text side never trains
     adapters: list[Adapter]
@@ -141,16 +143,17 @@ def build_trial(
         undo.append(lambda: base.unet.eval() and None)
         if settings.train.gradient_checkpointing:
             _checkpoint_gradients(base, bool(text), undo)
+        epoch, class_rows = epoch_of(settings, items, class_items)
         captions = items.captions + (class_items.captions if class_items else ())
         trial = Trial(
             base=base,
             settings=settings,
             items=items,
             class_items=class_items,
+            epoch=epoch,
+            class_rows=class_rows,
             max_train_steps=max_train_steps,
-            pivot_step=_pivot(settings, len(items), len(class_items or ()), max_train_steps)
-            if TEXT in groups
-            else 0,
+            pivot_step=_pivot(settings, epoch, max_train_steps) if TEXT in groups else 0,
             adapters=adapters,
             tokens=tokens,
             groups=groups,
@@ -208,17 +211,35 @@ def _groups(
     return groups
 
 
-def _pivot(settings: Settings, num_pictures: int, num_class: int, max_train_steps: int) -> int:
-    mode, train = settings.te_mode, settings.train
-    if not isinstance(mode, Pivotal | TeLora | TeFull):
-        return 0
-    rounding = mode.pivot_rounding if isinstance(mode, Pivotal) else PivotRounding.exact
-    epoch = steps_per_epoch(
-        num_items(num_pictures, 1, num_class),  # items are repeated already
+def epoch_of(
+    settings: Settings, items: Items, class_items: Items | None
+) -> tuple[Epoch, tuple[int, ...]]:
+    """What an epoch goes through, and the row of class_items beside each of its rows."""
+    train, shapes = settings.train, items.shapes
+    beside: dict[tuple[int, tuple[int, int]], int] = {}
+    if class_items is not None:
+        pictures = class_items.pictures or range(len(class_items))
+        beside = {
+            key: row for row, key in enumerate(zip(pictures, class_items.shapes, strict=True))
+        }
+    num_classes = len({picture for picture, _ in beside})
+    length = num_items(len(items), 1, num_classes)  # items are repeated already
+    rows = [pair(row, len(items), num_classes) for row in range(length)] if beside else []
+    epoch = Epoch(
+        tuple(shapes[row % len(items)] for row in range(length)),
         train.batch_size,
         train.gradient_accumulation_steps,
     )
-    return pivot_step(mode.frac, max_train_steps, rounding, epoch)
+    class_rows = tuple(beside[row.class_picture, shapes[row.instance_item]] for row in rows)
+    return epoch, class_rows
+
+
+def _pivot(settings: Settings, epoch: Epoch, max_train_steps: int) -> int:
+    mode = settings.te_mode
+    if not isinstance(mode, Pivotal | TeLora | TeFull):
+        return 0
+    rounding = mode.pivot_rounding if isinstance(mode, Pivotal) else PivotRounding.exact
+    return pivot_step(mode.frac, max_train_steps, rounding, epoch.steps)
 
 
 def _checkpoint_gradients(base: Base, text: bool, undo: list[Callable[[], None]]) -> None:

@@ -305,3 +305,9 @@ def test_zero_terminal_snr_needs_a_base_that_may_predict_velocity() -> None:
     assert "model.zero_terminal_snr=true: must be false" in problems(settings)[0]
     for prediction in (Prediction.auto, Prediction.v_prediction):
         assert problems(having(model=Model(prediction=prediction, zero_terminal_snr=True))) == []
+
+
+def test_buckets_need_a_resolution_whose_steps_the_unet_can_halve() -> None:
+    small = having(dataset__buckets=True, model=Model(name="sdxl", path="a/b", resolution=128))
+    assert "dataset.buckets=true: must be false when model.resolution=128" in problems(small)[0]
+    assert problems(having(dataset__buckets=True)) == [], "nano's UNet halves once"

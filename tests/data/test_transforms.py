@@ -34,7 +34,7 @@ def test_a_view_is_a_square_inside_the_resized_picture(
     height: int, width: int, resolution: int, item: int, center: bool
 ) -> None:
     settings = Dataset(crop=Crop.center if center else Crop.random, flip=True)
-    view = draw_view((height, width), settings, resolution, 0, item)
+    view = draw_view((height, width), settings, (resolution, resolution), 0, item)
     assert view.resized_HW == torchvision_size(height, width, resolution)
     for start, side in zip(view.crop_top_left, view.resized_HW, strict=True):
         assert 0 <= start <= side - resolution
@@ -46,24 +46,24 @@ def test_a_view_is_a_square_inside_the_resized_picture(
 
 def test_every_position_and_both_sides_are_drawn() -> None:
     settings = Dataset(flip=True)
-    views = [draw_view((8, 11), settings, 8, 0, item) for item in range(200)]
+    views = [draw_view((8, 11), settings, (8, 8), 0, item) for item in range(200)]
     assert {view.crop_top_left for view in views} == {(0, left) for left in range(4)}
     assert 60 < sum(view.flipped for view in views) < 140
-    assert not any(draw_view((8, 11), Dataset(), 8, 0, item).flipped for item in range(50))
+    assert not any(draw_view((8, 11), Dataset(), (8, 8), 0, item).flipped for item in range(50))
 
 
 def test_a_view_depends_on_seed_and_item_and_on_nothing_else() -> None:
     settings = Dataset(flip=True)
-    views = [draw_view((640, 900), settings, 64, 0, item) for item in range(40)]
+    views = [draw_view((640, 900), settings, (64, 64), 0, item) for item in range(40)]
     # Of 27 crops and their mirrors, 40 draws miss few.
     assert len(set(views)) > 20, "each repeat of a picture has a view of its own"
-    assert [draw_view((640, 900), settings, 64, 0, item) for item in range(40)] == views
-    assert [draw_view((640, 900), settings, 64, 1, item) for item in range(40)] != views
+    assert [draw_view((640, 900), settings, (64, 64), 0, item) for item in range(40)] == views
+    assert [draw_view((640, 900), settings, (64, 64), 1, item) for item in range(40)] != views
 
 
 def test_one_seed_crops_alike_with_and_without_flips() -> None:
-    plain = draw_view((64, 900), Dataset(), 64, 0, 3)
-    flipped = draw_view((64, 900), Dataset(flip=True), 64, 0, 3)
+    plain = draw_view((64, 900), Dataset(), (64, 64), 0, 3)
+    flipped = draw_view((64, 900), Dataset(flip=True), (64, 64), 0, 3)
     assert plain.crop_top_left == flipped.crop_top_left
 
 
@@ -76,7 +76,7 @@ def test_pixels_are_those_of_the_script(
     picture = picture_of_noise(*size_HW)
     height, width = torchvision_size(*size_HW, 16)
     top, left = (height - 16) // 3, (width - 16) // 3
-    view = View(size_HW, (height, width), (top, left), flipped, 16)
+    view = View(size_HW, (height, width), (top, left), flipped, (16, 16))
 
     filters = {"lanczos": 1, "bilinear": 2, "bicubic": 3}  # PIL's numbers
     image = picture.resize((width, height), Image.Resampling(filters[interpolation.value]))
@@ -105,5 +105,25 @@ def test_a_view_of_another_picture_is_refused() -> None:
 
 
 def test_time_ids_are_original_size_crop_and_target_size() -> None:
-    view = View((3000, 2000), (1536, 1024), (17, 0), False, 1024)
+    view = View((3000, 2000), (1536, 1024), (17, 0), False, (1024, 1024))
     assert time_ids(view) == (3000, 2000, 17, 0, 1024, 1024)
+
+
+@given(sides, sides, st.sampled_from([(8, 8), (512, 2048), (832, 1216), (1344, 768)]))
+def test_another_shape_is_covered_by_the_smallest_size_that_can(
+    height: int, width: int, shape: tuple[int, int]
+) -> None:
+    view = draw_view((height, width), Dataset(), shape, 0, 0)
+    spare = [a - b for a, b in zip(view.resized_HW, shape, strict=True)]
+    assert min(spare) == 0, "one side fits, the other is cut"
+    assert all(0 <= start <= most for start, most in zip(view.crop_top_left, spare, strict=True))
+    scale = view.resized_HW[0] / height
+    assert view.resized_HW[1] == pytest.approx(scale * width, abs=scale + 1)
+
+
+def test_time_ids_of_a_bucket_have_its_own_size_as_target() -> None:
+    view = draw_view((1000, 3000), Dataset(), (640, 1536), 0, 0)
+    top, left = view.crop_top_left
+    assert time_ids(view) == (1000, 3000, top, left, 640, 1536)
+    pixels = pixels_CHW(picture_of_noise(1000, 3000), view, Interpolation.bilinear)
+    assert pixels.shape == (3, 640, 1536)

@@ -197,3 +197,14 @@ def test_a_spec_counts_the_pictures_that_are_trained_on() -> None:
     assert drawn.num_class_pictures == 100
     assert real.dataset_hash != other.dataset_hash
     assert real.settings.lora.alpha == 16
+
+
+def test_an_epoch_of_several_buckets_moves_a_pivot_that_goes_by_epochs() -> None:
+    settings = Settings(
+        te_mode=Pivotal(pivot_rounding=PivotRounding.epoch),
+        train=Train(max_train_steps=20, batch_size=4),
+    )
+    plain = spec(settings, num_pictures=8)
+    # Two steps an epoch, ten epochs, half of them: step 10. With 5 + 3 rows: 2 + 1 steps, 7 epochs.
+    assert pivot_of(plain) == 10
+    assert pivot_of(replace(plain, lengths=(5, 3))) == 9

@@ -74,7 +74,7 @@ def every_step(trial: TrialSpec) -> list[Any]:
     values = to_plain(chosen)
     trains_text = chosen.te_mode.name != "frozen" and chosen.optimizer.te_lr != 0
     length = num_items(3 * chosen.dataset.repeats, 1, trial.num_class_pictures)
-    epoch = steps_per_epoch(length, chosen.train.batch_size, 1)
+    epoch = steps_per_epoch((length,), chosen.train.batch_size, 1)
     frac = values["te_mode"].pop("frac", 1.0)
     rounding = PivotRounding(values["te_mode"].pop("pivot_rounding", "exact"))
     pivot = pivot_step(frac, steps, rounding, epoch) if trains_text else 0

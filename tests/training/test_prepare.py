@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from lora_sweep.data.cache import Cache
 from lora_sweep.data.examples import Example
 from lora_sweep.data.transforms import pixels_CHW
 from lora_sweep.model.base import Base, load_base
+from lora_sweep.training import prepare as prepare_module
 from lora_sweep.training.prepare import (
     Items,
     class_views,
@@ -146,7 +149,8 @@ def test_views_are_functions_of_seed_and_item_and_classes_have_their_own(
     first = training_views(examples, dataset, SIZE, seed=0)[1]
     assert training_views(examples, dataset, SIZE, seed=0)[1] == first
     assert training_views(examples, dataset, SIZE, seed=1)[1] != first
-    assert class_views(examples, dataset, SIZE, seed=0) != first
+    numbers, views = class_views(examples, dataset, first, seed=0)
+    assert numbers == [0, 1, 2] and views != first
 
 
 def test_measured_pictures_are_centred_and_never_mirrored(examples: list[Example]) -> None:
@@ -168,3 +172,54 @@ def test_progress_is_told_item_by_item(base: Base, examples: list[Example], tmp_
         lambda done, total: told.append((done, total)),
     )
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+BUCKETS = Dataset(buckets=True)
+
+
+def test_with_buckets_each_item_has_a_latent_of_its_pictures_shape(
+    base: Base, examples: list[Example], tmp_path: Path
+) -> None:
+    items = prepare(base, examples, tmp_path, BUCKETS)
+    assert items.shapes == ((6, 10), (10, 6), (8, 8)), "a quarter of the pixels"
+    assert items.time_ids_N6[:, 4:].tolist() == [[24, 40], [40, 24], [32, 32]]
+    for row, (height, width) in enumerate(items.shapes):
+        assert items.posterior([row]).shape == (1, 8, height, width)
+    assert items.time_ids_N6[1].tolist() == [64, 40, 0, 1, 40, 24], "25 pixels wide, 24 are kept"
+
+
+def test_square_pictures_have_the_same_latents_and_cache_with_buckets(
+    base: Base, examples: list[Example], tmp_path: Path
+) -> None:
+    squares = [examples[2], replace(examples[2], caption="another")]
+    plain = prepare(base, squares, tmp_path, Dataset())
+    with encodings(base) as calls:
+        items = prepare(base, squares, tmp_path, BUCKETS)
+    assert calls == [], "found in the cache"
+    assert torch.equal(items.posterior_NCHW, plain.posterior_NCHW)
+    assert torch.equal(items.time_ids_N6, plain.time_ids_N6) and items.shapes == plain.shapes
+
+
+def test_class_pictures_have_the_shapes_of_the_items_beside_them(examples: list[Example]) -> None:
+    training = training_views(examples, BUCKETS, SIZE, seed=0)[1]
+    numbers, views = class_views(examples[:2], BUCKETS, training, seed=0)
+    shown = [(number, view.shape_HW) for number, view in zip(numbers, views, strict=True)]
+    assert shown == [(0, (24, 40)), (1, (40, 24)), (0, (32, 32))]
+    assert class_views([], BUCKETS, training, seed=0) == ([], [])
+
+
+def test_latents_are_made_one_picture_at_a_time(
+    base: Base, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """31 pictures of 1024 pixels would be 390 MB as pixels; as latents they are 16 MB."""
+    alive: list[weakref.ref[object]] = []
+
+    def cut(*arguments: Any) -> torch.Tensor:
+        assert not any(each() is not None for each in alive), "pixels of another are there"
+        pixels = pixels_CHW(*arguments)
+        alive.append(weakref.ref(pixels))
+        return pixels
+
+    monkeypatch.setattr(prepare_module, "pixels_CHW", cut)
+    prepare(base, examples, tmp_path)
+    assert len(alive) > 3

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lora_sweep.config.resolve import class_prompt, te_lr, text_side_trains
 from lora_sweep.config.settings import PriorGenerated, Prodigy, ProdigyPlus, Settings, TeLora
+from lora_sweep.data.examples import Example
 from lora_sweep.data.order import steps_per_epoch
 from lora_sweep.sweep.cost.machine import device_of
 from lora_sweep.sweep.request import TrialRequest
@@ -81,8 +82,9 @@ def step_key(request: TrialRequest, text_trains: bool) -> StepKey:
     device = device_of(settings)
     with_class = num_class_pictures(request) > 0
     rows = min(train.batch_size, max(request.epoch_lengths))
-    captions = len({example.caption for example in examples.train})
-    texts = min(rows, captions) + int(with_class)
+    texts = min(rows, _different(examples.train))
+    if with_class:
+        texts += min(rows, _different(request.class_examples) or 1)
     return StepKey(
         base=request.base_hash,
         device=device,
@@ -158,6 +160,11 @@ def caption_count(request: TrialRequest) -> int:
     if isinstance(request.settings.prior, PriorGenerated):
         captions.add(class_prompt(request.settings))
     return len(captions | {example.caption for example in request.class_examples})
+
+
+def _different(examples: Sequence[Example]) -> int:
+    """Captions, each counted once."""
+    return len({example.caption for example in examples})
 
 
 def _optimizer(settings: Settings) -> str:
