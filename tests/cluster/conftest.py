@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,6 +34,18 @@ def new_root(tmp_path: Path, shared_cache: Path) -> Roots:
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def twelve(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> dict[str, Any]:
+    """What the twelve trials come to in one process on this machine."""
+    from cluster.commands import TWELVE, outcomes, run
+
+    root = tmp_path_factory.mktemp("local")
+    (root / "cache").symlink_to(shared_cache)
+    status, said = run(root, *TWELVE, "hydra.launcher.workers=1")
+    assert status == 0, said
+    return outcomes(root)
 
 
 @pytest.fixture
