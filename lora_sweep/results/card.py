@@ -235,7 +235,9 @@ def _picture(folder: TrialFolder, sample: SamplePicture) -> str:
 
 
 def _relative(folder: TrialFolder, path: Path) -> str:
-    return path.relative_to(folder.path).as_posix() if path.is_absolute() else path.as_posix()
+    """The path as seen from the card."""
+    inside = path.is_relative_to(folder.path)
+    return (path.relative_to(folder.path) if inside else path).as_posix()
 
 
 def _table(title: str, head: str, rows: Mapping[str, Any]) -> str:

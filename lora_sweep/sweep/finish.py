@@ -20,6 +20,7 @@ from lora_sweep.results.export import (
     export_text_encoder,
 )
 from lora_sweep.results.kohya import has_sdxl_layout
+from lora_sweep.results.names import without_path
 from lora_sweep.results.samples import Sample, read_samples
 from lora_sweep.sweep.prepare import Prepared
 from lora_sweep.sweep.trial_log import TrialLog
@@ -91,7 +92,7 @@ class Finisher:
         settings = self.request.settings
         return About(
             title=settings.results.name,
-            base_model=settings.model.path,
+            base_model=without_path("model.path", settings.model.path),
             resolution=settings.model.resolution,
             steps=trial.step,
             trigger=trigger_of(settings),

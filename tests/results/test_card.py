@@ -61,6 +61,16 @@ def test_a_folder_of_this_machine_is_not_given_as_a_base_on_the_hub(trial: Trial
     assert "base_model" not in values
 
 
+def test_pictures_are_linked_as_seen_from_the_card() -> None:
+    """Also where results.dir is relative, as it is by default."""
+    for root in (Path("results"), Path("/results")):
+        trial = Store(root).trial("0123456789ab")
+        sample = SamplePicture(trial.samples / "0.png", "TOK", 0)
+        text = card.render_card(trial, replace(FACTS, samples=[sample]))
+        assert "![TOK](samples/0.png)" in text
+        assert front_matter(text)["widget"][0]["output"] == {"url": "samples/0.png"}
+
+
 def test_settings_and_measures_are_tables(trial: TrialFolder) -> None:
     html = MarkdownIt().enable("table").render(card.render_card(trial, FACTS))
     expected = {"lora.rank": "4", "optimizer.name": "prodigy", "val_loss": "0.1235", "drift": "-"}

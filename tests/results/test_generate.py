@@ -101,7 +101,7 @@ def test_words_that_the_encoders_do_not_see_are_spoken_of(
         (["--prompt", "TOK", "--steps", "0"], "--steps=0: must be at least 1"),
         (["--prompt", "TOK", "--batch-size", "0"], "--batch-size=0: must be at least 1"),
         (["--prompt", "TOK", "--guidance", "nan"], "--guidance=nan: must be a number"),
-        (["--prompt", "TOK", "--size", "36"], "--size=36: must be a multiple of 16"),
+        (["--prompt", "TOK", "--size", "36"], "--size=36: must be a multiple of 8"),
         (["--prompt", "TOK", "--device", "cuda"], "torch finds no CUDA GPU here"),
     ],
 )
