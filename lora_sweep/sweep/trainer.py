@@ -11,6 +11,7 @@ from lora_sweep.config.settings import Model, Settings, TeLora
 from lora_sweep.errors import ModelError, SettingsError
 from lora_sweep.model.adapters import check_targets
 from lora_sweep.model.base import Base, load_base
+from lora_sweep.results.metrics import read_metrics
 from lora_sweep.results.progress import say
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.checkpoints import CheckpointIndex
@@ -26,7 +27,7 @@ from lora_sweep.sweep.prepare import Prepared, preparation_key, prepare
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.stages import spec_of
 from lora_sweep.sweep.tree import Family, build_tree
-from lora_sweep.sweep.trial_log import TrialLog
+from lora_sweep.sweep.trial_log import TrialLog, is_measured
 from lora_sweep.sweep.unit import Unit
 from lora_sweep.sweep.watch import Watch
 
@@ -60,6 +61,7 @@ class Trainer:
                 request.id: request
                 for request in unit.requests
                 if not settled(store, request.id, request.settings, say if blocking else None)
+                and not _has_paused(store, request)
             }
             tree = build_tree(spec_of(request) for request in left.values())
             families = [with_leaves(each, unit.leaves, unit.until) for each in tree.families]
@@ -147,6 +149,16 @@ class _Bases:
             self._base = load_base(settings.model, device)
             self._of = (settings.model, device)
         return self._base
+
+
+def _has_paused(store: Store, request: TrialRequest) -> bool:
+    """Whether a trial that is to pause is measured at that step, and perhaps beyond it already."""
+    folder = store.trial(request.id)
+    record = folder.read_record() if request.pauses else None
+    if record is None or record.steps < (request.stop_step or 0):
+        return False
+    rows = read_metrics(folder.metrics)
+    return any(row["step"] == request.stop_step and is_measured(row) for row in rows)
 
 
 @contextlib.contextmanager
