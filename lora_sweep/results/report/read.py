@@ -174,7 +174,7 @@ def arrange(
     axes = axes_of(values, sweep.axes if sweep else None)
     varied = ", ".join(axis.name.removesuffix(".name") for axis in axes if not axis.is_seed)
     return Found(
-        title or varied or place.name,
+        title or varied or (trials[0].record.name if trials else None) or place.name,
         place,
         store,
         trials,

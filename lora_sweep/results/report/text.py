@@ -20,6 +20,8 @@ from lora_sweep.results.report.verdict import Standing, Verdict
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
 WIDTH_OF_A_LOG = 240
 MOST_TIED = 8
+LIKELY = 0.8
+"""A chance of being best from which on a tie is called otherwise."""
 
 
 def print_text(found: Found, console: Console | None = None) -> None:
@@ -66,7 +68,8 @@ def answer_lines(found: Found, verdict: Verdict | None) -> list[str]:
     )
     if not inside:
         return [*lines, "Every other setting is worse by more than noise."]
-    lines.append("Cannot be told from it:")
+    likely = (best.chance or 0.0) >= LIKELY
+    lines.append("Cannot be ruled out yet:" if likely else "Cannot be told from it:")
     lines += [f"  {_label(found, one)}: {_number(verdict, one)}" for one in inside[:MOST_TIED]]
     rest = len(inside) - MOST_TIED
     return [*lines, f"  and {rest} more"] if rest > 0 else lines

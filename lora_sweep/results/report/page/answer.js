@@ -1,6 +1,7 @@
 // The answer in one look: the best settings, how sure that is, and what to do with them.
 
 const MOST_ANSWER_PICTURES = 8;
+const LIKELY = 0.8; // a chance of being best, from which on a tie is called otherwise
 
 function startAnswer() {
   const select = byId('measure');
@@ -49,7 +50,9 @@ function drawAnswer() {
 
 function noAnswer() {
   const done = sweep.states.done ?? 0;
-  if (!done) return `No trial is done yet (${statesText()}). What there is so far is below.`;
+  const more = sweep.states.waiting || sweep.states.running;
+  if (!done && more) return `No trial is done yet (${statesText()}). What there is is below.`;
+  if (!done) return `No trial has a result (${statesText()}). The reasons are below.`;
   return `${counted(done, 'trial')} done, but none has a measure: look at the pictures below.`;
 }
 
@@ -73,14 +76,17 @@ function sureness(verdict) {
     return ['clear', 'Clear winner', others === 1 ? 'The other setting is worse by more than noise.'
       : `All ${others} other settings are worse by more than noise.`];
   }
-  const tie = `${counted(inside, 'other setting')} cannot be told from it`;
-  if (inside === others) {
-    return ['tie', others === 1 ? 'Both tie' : `All ${others + 1} tie`, `${tie}: by this measure `
-      + 'what varies here makes no difference, or one that takes more seeds to see.'];
-  }
   const rest = others - inside;
-  return ['tie', `Tie of ${inside + 1}`, `${tie}; ${rest === 1 ? 'the last is' : `the ${rest} `
-    + 'behind are'} worse by more than noise.`];
+  const behind = rest ? `; ${rest === 1 ? 'the last is' : `the ${rest} behind are`} worse by more `
+    + 'than noise' : '';
+  if (verdict.standings[0].chance >= LIKELY) {
+    return ['tie', 'Probably best', `${counted(inside, 'other setting')} cannot be ruled out yet`
+      + `${behind}. More seeds would tell.`];
+  }
+  const tie = `${counted(inside, 'other setting')} cannot be told from it`;
+  if (rest) return ['tie', `Tie of ${inside + 1}`, `${tie}${behind}.`];
+  return ['tie', others === 1 ? 'Both tie' : `All ${others + 1} tie`, `${tie}: by this measure `
+    + 'what varies here makes no difference, or one that takes more seeds to see.'];
 }
 
 function facts(verdict, best) {
@@ -110,7 +116,10 @@ function otherMeasures(group) {
         [measure, ` (best: ${groupValues(standings[0].group)})`],
       );
     });
-  const names = { best: 'Best, too, by', level: 'Tied for best by', worse: 'Worse by' };
+  const known = sweep.verdicts[state.measure].pooled !== null;
+  const names = {
+    best: 'Best, too, by', level: 'Tied for best by', worse: known ? 'Worse by' : 'Not best by',
+  };
   const rows = Object.entries(kinds).filter(([, list]) => list.length).map(([kind, list]) => [
     el('dt', {}, names[kind]),
     el('dd', {}, list.map(([measure, more], k) => [

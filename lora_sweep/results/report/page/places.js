@@ -50,7 +50,9 @@ function placeStrip(verdict, each, at) {
     const width = `${at(high) - at(low)}%`;
     parts.push(el('i', { class: 'band', style: { ...left(low), width } }));
   }
-  each.levelled.forEach((value) => parts.push(el('i', { class: 'dot', style: left(value) })));
+  if (each.levelled.length > 1) {
+    each.levelled.forEach((value) => parts.push(el('i', { class: 'dot', style: left(value) })));
+  }
   parts.push(el('i', { class: 'mean', style: left(each.mean) }));
   return el('div', { class: 'strip', 'aria-hidden': 'true' }, parts);
 }
