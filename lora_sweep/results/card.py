@@ -47,6 +47,7 @@ class CardFacts:
     pooling_at_eos: bool = False
     clip_skip: int = 0
     dora: bool = False
+    noise: Mapping[str, Any] = field(default_factory=dict)  # what the scheduler has to be told
     seed: int = 0  # of the snippet's picture; the first validation picture's
     sample_steps: int = 25
     guidance_scale: float = 5.0
@@ -130,8 +131,8 @@ def diffusers_snippet(folder: TrialFolder, facts: CardFacts) -> str:
 
 
 def _imports(facts: CardFacts) -> list[str]:
-    names = ["AutoencoderKL"] if facts.vae else []
-    lines = ["import torch", f"from diffusers import {', '.join([*names, PIPELINE])}"]
+    names = [*(["AutoencoderKL"] if facts.vae else []), "EulerDiscreteScheduler", PIPELINE]
+    lines = ["import torch", f"from diffusers import {', '.join(names)}"]
     if facts.repo and _reads_files(facts):
         lines.append("from huggingface_hub import hf_hub_download")
     if facts.base == NANO:
@@ -157,8 +158,13 @@ def _pipeline(facts: CardFacts) -> list[str]:
         lines.append(f"vae = AutoencoderKL.{vae_loader}({facts.vae!r}).to(device, dtype)")
         arguments.append("vae=vae")
     lines.append(f"pipe = {PIPELINE}.{loader}({', '.join(arguments)})")
-    # Not as an argument of the loader: its name there differs between versions of diffusers.
-    return [*lines, "pipe.to(device, dtype)"]
+    told = "".join(f", {key}={value!r}" for key, value in facts.noise.items())
+    return [
+        *lines,
+        f"pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config{told})",
+        # Not as an argument of the loader: its name there differs between versions of diffusers.
+        "pipe.to(device, dtype)",
+    ]
 
 
 def _clip_skip(facts: CardFacts) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lora_sweep.config import to_plain
-from lora_sweep.config.settings import Pivotal, Pooling, Settings, TeFull
+from lora_sweep.config.settings import Model, Pivotal, Pooling, Prediction, Settings, TeFull
 from lora_sweep.model.base import base_folder
 from lora_sweep.model.tokens import token_names
 from lora_sweep.results.card import CardFacts, SamplePicture
@@ -45,6 +46,7 @@ def card_facts(
         pooling_at_eos=model.pooling is Pooling.eos,
         clip_skip=model.clip_skip,
         dora=settings.lora.use_dora,
+        noise=_noise(model),
         seed=samples[0].seed if samples else evaluate.seed,
         sample_steps=evaluate.sample_steps,
         guidance_scale=evaluate.guidance_scale,
@@ -52,6 +54,18 @@ def card_facts(
         scores=scores,
         samples=[SamplePicture(folder.samples / s.file, s.text, s.seed) for s in samples],
     )
+
+
+def _noise(model: Model) -> Mapping[str, Any]:
+    """What the settings say of the noise that the base's own files may not."""
+    told: dict[str, Any] = {}
+    if model.prediction is not Prediction.auto:
+        told["prediction_type"] = model.prediction.value
+    if model.zero_terminal_snr is not None:
+        told["rescale_betas_zero_snr"] = model.zero_terminal_snr
+    if model.zero_terminal_snr:
+        told["timestep_spacing"] = "trailing"  # so that pictures start at the last timestep
+    return told
 
 
 def _names(settings: Settings) -> Mapping[str, Sequence[str]]:

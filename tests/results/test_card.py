@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,11 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from tiny_sdxl import WIDTH, add_random_lora, tiny_pipeline
 
+from lora_sweep.config.settings import Model, Prediction, Settings
+from lora_sweep.model.noise_schedule import build_scheduler
 from lora_sweep.results import card, export
 from lora_sweep.results.card import CardFacts, SamplePicture
+from lora_sweep.results.card_facts import card_facts
 from lora_sweep.results.export import About, Adapter, Embeddings
 from lora_sweep.results.store import Store, TrialFolder
 
@@ -174,3 +178,18 @@ def test_other_tools_are_told_their_files_and_the_limits_of_dora(trial: TrialFol
     plain = card.render_card(trial, replace(FACTS, tokens=()))
     assert "embeddings" not in plain
     assert "DoRA" not in plain
+
+
+def test_the_snippet_draws_with_the_noise_that_the_trial_was_trained_with(
+    tmp_path: Path, trial: TrialFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Model(prediction=Prediction.v_prediction, zero_terminal_snr=True)
+    noise = card_facts(Settings(model=model), trial, {}, []).noise
+    facts = replace(tiny_trial(tmp_path, trial), tokens=(), trigger="", noise=noise)
+    found = run_snippet(trial, facts, monkeypatch).scheduler
+    file = tmp_path / "base" / "scheduler" / "scheduler_config.json"
+    expected = build_scheduler(json.loads(file.read_text()), model)
+    for key in ("prediction_type", "rescale_betas_zero_snr", "timestep_spacing"):
+        assert found.config[key] == expected.config[key]
+    assert torch.equal(found.alphas_cumprod, expected.alphas_cumprod)
+    assert card_facts(Settings(), trial, {}, []).noise == {}

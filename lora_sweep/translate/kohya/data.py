@@ -102,11 +102,11 @@ def _base(keys: Keys, subset: Keys, to: Translation) -> None:
     to.choose("model", "sdxl_file" if single_file else "sdxl")
     to.set("model.path", base)
     vae = keys["vae"]
-    if vae is not None and vae.endswith((".safetensors", ".pt", ".ckpt")):
+    if vae is not None and vae.endswith((".pt", ".ckpt")):
         to.note(
             Note.missing,
-            f"vae={vae}: model.vae takes a diffusers folder or a name of the hub; the base's own "
-            "VAE is taken, in fp32",
+            f"vae={vae}: files of this kind can run code when they are loaded; the base's own VAE "
+            "is taken, in fp32",
         )
         vae = None
     to.set("model.vae", vae)
@@ -115,12 +115,17 @@ def _base(keys: Keys, subset: Keys, to: Translation) -> None:
     to.set("train.gradient_checkpointing", keys["gradient_checkpointing"])
     width, height = subset["resolution"] or (1024, 1024)
     to.set("model.resolution", min(width, height))
-    if subset["enable_bucket"] or width != height:
+    if width != height:
         to.note(
             Note.missing,
-            "enable_bucket: every picture is scaled and cropped to a square of "
-            f"{min(width, height)} pixels",
+            f"resolution={width},{height}: model.resolution is the side of a square; "
+            f"{min(width, height)} is taken",
         )
+    to.set("dataset.buckets", subset["enable_bucket"])
+    if keys["v_parameterization"]:
+        to.set("model.prediction", "v_prediction")
+    if keys["zero_terminal_snr"]:
+        to.set("model.zero_terminal_snr", True)
 
 
 def _concept_folder(subset: Keys, key: str, to: Translation) -> None:

@@ -64,6 +64,8 @@ KINDS: dict[str, tuple[str, Any]] = {
     "random_crop": ("switch", False),
     "resize_interpolation": ("text", None),
     "enable_bucket": ("switch", False),
+    "v_parameterization": ("switch", False),
+    "zero_terminal_snr": ("switch", False),
     "validation_split": ("number", 0.0),
     "output_dir": ("text", None),
     "output_name": ("text", None),
@@ -84,7 +86,6 @@ KINDS: dict[str, tuple[str, Any]] = {
 _CACHED = "latents and text are always cached here"
 _ATTENTION = "torch's own attention is used"
 _LOADING = "pictures are encoded once, before training; nothing is loaded"
-_BUCKETS = "there are no buckets here"
 _HUB = "upload the trial's folder afterwards"
 _FILE = "the file is safetensors, in fp32, with metadata"
 _LOGS = "metrics lie beside the trial's weights, in metrics.jsonl"
@@ -103,8 +104,6 @@ NEUTRAL: dict[str, str] = {
     **dict.fromkeys(("vae_batch_size", "cache_info", "text_encoder_batch_size"), _CACHED),
     **dict.fromkeys(("xformers", "sdpa", "mem_eff_attn"), _ATTENTION),
     **dict.fromkeys(("max_data_loader_n_workers", "persistent_data_loader_workers"), _LOADING),
-    **dict.fromkeys(("min_bucket_reso", "max_bucket_reso", "bucket_reso_steps"), _BUCKETS),
-    "bucket_no_upscale": _BUCKETS,
     **dict.fromkeys(("huggingface_repo_id", "huggingface_repo_type", "huggingface_token"), _HUB),
     **dict.fromkeys(("huggingface_path_in_repo", "huggingface_repo_visibility"), _HUB),
     **dict.fromkeys(("save_state_to_huggingface", "resume_from_huggingface", "async_upload"), _HUB),
@@ -150,6 +149,7 @@ OFF = (False, None, 0, "", [], {})
 _CAPTION = "captions are taken as they are written"
 _NOISE = "only a plain noise offset is there"
 _PICTURE = "pictures are scaled, cropped and mirrored, not changed otherwise"
+_SHAPES = "dataset.buckets has the 41 shapes that SDXL was trained on"
 _START = "training always starts from a new adapter"
 _LOSS = "the loss is the mean squared error, with Min-SNR weights or none"
 
@@ -171,6 +171,10 @@ MISSING: dict[str, tuple[tuple[Any, ...], str]] = {
     "max_token_length": ((*OFF, 75), "text is 77 tokens long; what is longer is cut off"),
     "color_aug": (OFF, _PICTURE),
     "face_crop_aug_range": (OFF, _PICTURE),
+    "min_bucket_reso": ((*OFF, 256), _SHAPES),
+    "max_bucket_reso": ((*OFF, 2048, 4096), _SHAPES),
+    "bucket_reso_steps": ((*OFF, 64), _SHAPES),
+    "bucket_no_upscale": (OFF, "a picture smaller than its shape is enlarged"),
     "alpha_mask": (OFF, "transparent parts are laid on white and trained"),
     "masked_loss": (OFF, "every part of a picture counts the same"),
     "conditioning_data_dir": (OFF, "every part of a picture counts the same"),
@@ -181,8 +185,6 @@ MISSING: dict[str, tuple[tuple[Any, ...], str]] = {
     "multires_noise_iterations": (OFF, _NOISE),
     "ip_noise_gamma": (OFF, _NOISE),
     "ip_noise_gamma_random_strength": (OFF, _NOISE),
-    "zero_terminal_snr": (OFF, "the base's own noise schedule is used"),
-    "v_parameterization": (OFF, "the base's own scheduler says what is predicted"),
     "min_timestep": (OFF, "all timesteps are trained"),
     "max_timestep": ((*OFF, 1000), "all timesteps are trained"),
     "loss_type": ((*OFF, "l2"), _LOSS),

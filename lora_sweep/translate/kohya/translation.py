@@ -105,6 +105,10 @@ def _notes(keys: Keys, subsets: list[Keys], to: Translation) -> None:
     if keys.has("clip_skip"):
         to.note(Note.idle, f"clip_skip={keys['clip_skip']}: sd-scripts ignores it for SDXL")
     to.note_all(Note.differs, DIFFERENCES)
+    if to.values["dataset.buckets"]:
+        to.note(
+            Note.differs, "Pictures are cut to SDXL's 41 shapes; sd-scripts makes its own list."
+        )
     if keys["mixed_precision"] != "no":
         to.note(Note.differs, "What is trained is fp32; mixed precision is the base's alone.")
 
@@ -113,5 +117,4 @@ DIFFERENCES = (
     "Noise, timesteps, order and crops are other draws: compare results, not single losses.",
     "A starts from N(0, 1/rank), not from kaiming_uniform; B from 0, as there.",
     "A picture's latent is drawn anew from the VAE's posterior at each step; sd-scripts keeps one.",
-    "A batch may mix all pictures; with buckets sd-scripts batches by shape.",
 )
