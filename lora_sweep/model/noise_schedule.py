@@ -33,9 +33,11 @@ def build_scheduler(config: dict[str, Any], settings: Model) -> EulerDiscreteSch
             "with zero terminal SNR it must predict velocity; set model.prediction=v_prediction, "
             "or model.zero_terminal_snr=false"
         )
-    changed = {"prediction_type": prediction, "rescale_betas_zero_snr": zero_snr}
+    changed: dict[str, Any] = {"prediction_type": prediction, "rescale_betas_zero_snr": zero_snr}
     if zero_snr:
         changed["timestep_spacing"] = "trailing"
+    # Of what stands in this list, which a loaded config has, diffusers takes its own default.
+    changed["_use_default_values"] = []
     return cast(EulerDiscreteScheduler, EulerDiscreteScheduler.from_config({**config, **changed}))
 
 

@@ -253,6 +253,20 @@ def test_prediction_and_terminal_snr_can_be_set(folder: Path) -> None:
     assert back.prediction_type == "epsilon" and float(back.alphas_cumprod()[-1]) > 0.004
 
 
+def test_prediction_and_terminal_snr_can_be_set_where_the_bases_files_do_not_name_them(
+    folder: Path,
+) -> None:
+    path = folder / SCHEDULER
+    told = json.loads(path.read_text())
+    for key in ("prediction_type", "rescale_betas_zero_snr", "timestep_spacing"):
+        told.pop(key, None)  # SDXL's own file has no rescale_betas_zero_snr
+    path.write_text(json.dumps(told))
+    model = Model(path=str(folder), prediction=Prediction.v_prediction, zero_terminal_snr=True)
+    base = load_base(model, CPU)
+    assert base.prediction_type == "v_prediction" and float(base.alphas_cumprod()[-1]) == 0.0
+    assert base.scheduler.config["timestep_spacing"] == "trailing"
+
+
 def test_a_vae_that_overflows_in_16_bits_is_refused(folder: Path) -> None:
     edit_json(folder / "vae" / "config.json", force_upcast=True)
     message = refusal(path=str(folder), vae_precision=Precision.fp16)
