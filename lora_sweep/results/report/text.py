@@ -80,10 +80,18 @@ def _percent(share: float) -> str:
 
 
 def _number(verdict: Verdict, standing: Standing) -> str:
-    digits = decimals(verdict)
-    spread = "" if standing.spread is None else f" ± {standing.spread:.{digits}f}"
     count = len(standing.levelled)
-    return f"{standing.mean:.{digits}f}{spread} ({count} seed{'' if count == 1 else 's'})"
+    return f"{_value(verdict, standing)} ({count} seed{'' if count == 1 else 's'})"
+
+
+def _value(verdict: Verdict, standing: Standing) -> str:
+    digits = decimals(verdict)
+    mean = _fixed(standing.mean, digits)
+    return mean if standing.spread is None else f"{mean} ± {_fixed(standing.spread, digits)}"
+
+
+def _fixed(value: float, digits: int) -> str:
+    return f"{value:.1e}" if value and abs(value) < 0.5 * 10**-digits else f"{value:.{digits}f}"
 
 
 def decimals(verdict: Verdict) -> int:
@@ -153,11 +161,10 @@ def _score(found: Found, verdict: Verdict | None, measure: str, group: int) -> s
     place = next((n for n, s in enumerate(verdict.standings) if s.group == group), None)
     if place is None:
         return "-"
-    standing, digits = verdict.standings[place], decimals(verdict)
-    spread = "" if standing.spread is None else f" ± {standing.spread:.{digits}f}"
+    standing = verdict.standings[place]
     alone = len(verdict.standings) == 1
     mark = " ★" if place == 0 and not alone else " ≈" if standing.inside else "  "
-    return f"{standing.mean:.{digits}f}{spread}{mark}"
+    return _value(verdict, standing) + mark
 
 
 def _cell(value: Value) -> str:

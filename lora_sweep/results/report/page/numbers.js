@@ -5,9 +5,12 @@ const signed = (text) => text.replace('-', MINUS);
 
 function number(value, decimals) {
   if (value === null || value === undefined) return '–';
-  if (decimals !== undefined) return signed(value.toFixed(decimals));
-  if (value === 0) return '0';
   const size = Math.abs(value);
+  if (decimals !== undefined) {
+    const vanishes = size !== 0 && size < 0.5 * 10 ** -decimals;
+    return signed(vanishes ? value.toExponential(1) : value.toFixed(decimals));
+  }
+  if (value === 0) return '0';
   if (size >= 1e6 || size < 1e-4) return signed(value.toExponential(2));
   return signed(String(Number(value.toPrecision(4))));
 }
