@@ -48,7 +48,27 @@ log = logging.getLogger("lora_sweep")
 
 
 def main() -> None:
-    """Run the command line and exit with a status that says how it went."""
+    """Run the command line and exit with a status that says how it went.
+
+    Of several processes that `accelerate launch` starts, one does; the others train with it.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        _main()
+        return
+    from lora_sweep.training.ranks import follows_another, ranks  # imports torch
+
+    if follows_another():
+        from lora_sweep.sweep.follow import follow
+
+        follow()
+        return
+    try:
+        _main()
+    finally:
+        ranks().dismiss()
+
+
+def _main() -> None:
     if {"--help", "-h"} & set(sys.argv[1:]):
         # printed here because Hydra's help first lists every file of conf, which takes a second
         print((conf_dir() / "help.txt").read_text(encoding="utf-8"), end="")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
-from accelerate import Accelerator
 
 from lora_sweep.config.settings import AdamW8bit, Device, Precision, Settings
+from lora_sweep.training.ranks import ranks
 
 
 def device_problems(settings: Settings) -> list[str]:
@@ -31,7 +33,10 @@ def open_device(settings: Settings) -> torch.device:
     if settings.train.device is not Device.cpu and torch.cuda.is_available():
         torch.backends.cuda.matmul.allow_tf32 = settings.train.allow_tf32
         torch.backends.cudnn.allow_tf32 = settings.train.allow_tf32
-        return Accelerator().device  # of several GPUs the one that its launcher gave this process
+        # Of several processes that train together, each has the GPU that its launcher says.
+        index = int(os.environ["LOCAL_RANK"]) if ranks().count > 1 else 0
+        torch.cuda.set_device(index)
+        return torch.device("cuda", index)
     # A setting and not the machine's core count: sums are split by threads, and so are their bits.
     torch.set_num_threads(settings.train.threads)
     return torch.device("cpu")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +15,8 @@ from lora_sweep.errors import Diverged
 from lora_sweep.model.base import Base
 from lora_sweep.sweep.prepare import Prepared
 from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.sweep.unit import Unit
+from lora_sweep.training.ranks import ranks
 from lora_sweep.training.trial import Trial, build_trial
 
 
@@ -34,6 +37,7 @@ class Live:
     trial: Trial | None = None
     seconds: float = 0.0
     seconds_shared: float = 0.0  # of them, in segments that several trials pass
+    root: Path = Path()  # the results folder
     snapshots: dict[int, Snapshot] = field(default_factory=dict)  # by segment, at its end
 
     def build(self, request: TrialRequest, snapshot: Snapshot | None = None) -> Trial:
@@ -52,6 +56,10 @@ class Live:
             self.trial.restore(snapshot.tensors, snapshot.meta)
             self.seconds = float(snapshot.meta["seconds"])
             self.seconds_shared = float(snapshot.meta["seconds_shared"])
+        if ranks().leads:
+            unit = Unit((request,), 0, self.root.absolute())
+            message = {"do": "build", "unit": unit.to_plain(), "meta": snapshot and snapshot.meta}
+            ranks().tell(message, snapshot.tensors if snapshot else {})
         return self.trial
 
     def snapshot(self, stage: str) -> Snapshot:

@@ -4,13 +4,14 @@ where the training is done by other processes.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lora_sweep.config.settings import Settings
-from lora_sweep.errors import LoraSweepError, StoreError
+from lora_sweep.errors import LoraSweepError, SettingsError, StoreError
 from lora_sweep.results.board import FAULTY, Board, BoardTrial
 from lora_sweep.results.names import TrialName, names_of
 from lora_sweep.results.progress import say
@@ -52,9 +53,11 @@ def run_trial(settings: Settings) -> TrialResult:
     in trial.json; it is raised, save that a trial that diverges is a result. The first SIGINT or
     SIGTERM while steps are taken lets the step end and saves it; then KeyboardInterrupt is raised.
     """
-    from lora_sweep.sweep.device import device_problems  # imports torch
+    from lora_sweep.sweep.device import device_problems  # these import torch
+    from lora_sweep.sweep.targets import target_problems
 
-    problems = device_problems(settings) + tracker_problems(settings.tracker)
+    problems = device_problems(settings) + target_problems(settings)
+    problems += tracker_problems(settings.tracker)
     request = resolve_request(settings, problems)
     (result,) = run_requests([request], Store(Path(settings.results.dir)))
     if isinstance(result.fault, LoraSweepError):
@@ -137,7 +140,17 @@ def executor_of(
     alone: bool,
     cluster: ClusterOptions | None = None,
 ) -> Executor:
-    """Who trains the units, and no more than there are; workers: None is one per visible GPU."""
+    """Who trains the units, and no more than there are; workers: None is one per visible GPU.
+
+    Raises SettingsError where others are asked for and this process trains together with its like.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if cluster is not None or (workers or 1) > 1:
+            raise SettingsError([
+                f"hydra.launcher.workers={workers}: must be null or 1, and hydra/launcher=tree, "
+                "where several processes train one trial"
+            ])  # fmt: skip
+        return InProcess(alone=alone)
     if cluster is not None:
         from lora_sweep.sweep.cluster.build import cluster_executor
 

@@ -101,7 +101,7 @@ class Trainer:
         run = FamilyRun(
             family,
             logs,
-            Live(base, prepared),
+            Live(base, prepared, root=store.root),
             self._index(store),
             watch,
             self.interrupt,
@@ -111,6 +111,11 @@ class Trainer:
         )
         run.run()
         return run.faults
+
+    def live(self, request: TrialRequest, store: Store) -> Live:
+        """A base with all that a request needs, and no trial on it yet."""
+        base = self._bases.get(request.settings)
+        return Live(base, self._prepared(base, request, store), root=store.root)
 
     def _prepared(self, base: Base, request: TrialRequest, store: Store) -> Prepared:
         """What the last family was prepared with, if this one needs the same."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from lora_sweep.training.ranks import ranks
 from lora_sweep.training.step import StepResult, train_step
 from lora_sweep.training.trial import Trial
 
@@ -14,8 +15,16 @@ def train(trial: Trial, until_step: int) -> Iterator[StepResult]:
     """Train until `until_step` optimizer steps are done, yielding each; freezes the text side at
     the pivot.
     """
+    many = ranks()
     predict = torch.compile(trial.base.unet) if trial.settings.train.compile else trial.base.unet
     while trial.step < until_step:
-        if trial.step >= trial.pivot_step and not trial.text_frozen:
-            trial.freeze_text()
-        yield train_step(trial, predict)
+        if many.leads:
+            many.tell({"do": "step", "pivot": trial.pivot_step})
+        try:
+            if trial.step >= trial.pivot_step and not trial.text_frozen:
+                trial.freeze_text()
+            result = train_step(trial, predict)
+        except Exception as error:
+            many.break_up(error)
+            raise
+        yield result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from lora_sweep.randomness import Stream, number
 from lora_sweep.training.flat import clip_gradients
 from lora_sweep.training.loss import diffusion_loss, loss_weights
 from lora_sweep.training.noise import add_noise, offset_noise, target
+from lora_sweep.training.ranks import ranks
 from lora_sweep.training.trial import Trial, caption_rows
 
 Predict = Callable[..., Any]
@@ -47,19 +48,36 @@ class Slots:
         """
         return range(self.first, self.first + len(self.instance))
 
+    def part(self, rows: range) -> Slots:
+        """Some of the rows, each with its own slot."""
+        some = slice(rows.start, rows.stop)
+        return replace(
+            self,
+            instance=self.instance[some],
+            classes=self.classes[some],
+            first=self.first + rows.start,
+        )
+
 
 def train_step(trial: Trial, predict: Predict) -> StepResult:
     """Run one optimizer step and count it."""
     step, train = trial.step, trial.settings.train
     for group in trial.live_groups:
         group.zero_grad()
-    micro_steps = _slots(trial, step)
+    micro_steps, many = _slots(trial, step), ranks()
     losses = []
     for micro_step in micro_steps:
-        with _dropout_seed(trial, step, micro_step.first), trial.base.autocast():
-            loss = micro_loss(trial, predict, step, micro_step)
-        (loss * (trial.loss_scale.value / len(micro_steps))).backward()
-        losses.append(loss.detach())
+        own = micro_step.part(many.share(len(micro_step.instance)))
+        if not own.instance:  # fewer rows than processes
+            losses.append(torch.zeros((), device=trial.base.device))
+            continue
+        with _dropout_seed(trial, step, own.first), trial.base.autocast():
+            loss = micro_loss(trial, predict, step, own)
+        weight = len(own.instance) / len(micro_step.instance)
+        (loss * (trial.loss_scale.value * weight / len(micro_steps))).backward()
+        losses.append(loss.detach() * weight)
+    loss = torch.stack(losses).mean()
+    many.add_up([*(group.gradient for group in trial.live_groups), loss])
     factor = trial.lr_factor(step)
     trial.loss_scale.unscale(trial.live_groups)
     norm = clip_gradients(trial.live_groups, train.max_grad_norm)
@@ -69,7 +87,7 @@ def train_step(trial: Trial, predict: Predict) -> StepResult:
         if trial.tokens is not None and not trial.text_frozen:
             trial.tokens.normalise()
     trial.step += 1
-    return StepResult(trial.step, torch.stack(losses).mean(), norm, rates)
+    return StepResult(trial.step, loss, norm, rates)
 
 
 def micro_loss(trial: Trial, predict: Predict, step: int, slots: Slots) -> Tensor:
