@@ -3,6 +3,8 @@
 #
 #   eval "$(scripts/slurm_local.sh up)"    start it, and set SLURM_CONF and PATH to use it
 #   scripts/slurm_local.sh status          its nodes
+#   scripts/slurm_local.sh kill-node n1    end a node and all that runs on it, at once
+#   scripts/slurm_local.sh node n1         start it again
 #   scripts/slurm_local.sh down            end its processes; the folder stays for a look at the logs
 #
 # Needs root and Debian's slurmctld, slurmd, slurm-client and munge (`install` gets them). Everything
@@ -152,6 +154,21 @@ end_process() { # file with its id
   rm -f "$1"
 }
 
+# End a node as a power failure does: slurmd, its steps and all that they have started.
+kill_node() {
+  local own=() more process
+  for process in /proc/[0-9]*; do
+    ls -l "$process/fd" 2>/dev/null | grep -q "$DIR/log/slurmd.$1.log" && own+=("${process#/proc/}")
+  done
+  more=("${own[@]}")
+  while [ ${#more[@]} -gt 0 ]; do
+    mapfile -t more < <(for process in "${more[@]}"; do pgrep -P "$process" || true; done)
+    own+=("${more[@]}")
+  done
+  kill -9 "${own[@]}" 2>/dev/null || true
+  rm -f "$DIR/run/slurmd.$1.pid"
+}
+
 down() {
   if alive "$DIR/run/slurmctld.pid"; then
     timeout 10 scancel --user=root >/dev/null 2>&1 || true
@@ -173,10 +190,10 @@ case "${1:-}" in
   down) down ;;
   status) sinfo -N -l ;;
   node) start_node "$2" ;;
-  kill-node) end_process "$DIR/run/slurmd.$2.pid" ;;
+  kill-node) kill_node "$2" ;;
   install) install_packages ;;
   *)
-    say "usage: $0 up|down|status|install|node NAME|kill-node NAME"
+    say "usage: $0 up|down|status|install|kill-node NAME|node NAME"
     exit 2
     ;;
 esac

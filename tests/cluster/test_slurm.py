@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 LAB = Path(__file__).parents[2] / "scripts" / "slurm_local.sh"
 SLURM = (
     "hydra/launcher=slurm", "hydra.launcher.cpus=1", "hydra.launcher.mem_gb=2",
-    "hydra.launcher.poll_seconds=0.5",
+    "hydra.launcher.poll_seconds=0.5", "hydra.launcher.workers=2",
 )  # fmt: skip
 Roots = Callable[[str], Path]
 
@@ -73,10 +73,6 @@ def test_twelve_trials_with_a_cancelled_job_a_dead_node_and_a_killed_command(
         other = wait_until(lambda: training(root, but=[first["id"]]), "other job in training")
         node = sh("squeue", "-h", "-j", other["id"], "-o", "%N").strip()
         sh(str(LAB), "kill-node", node)
-        os.kill(int(other["pid"]), signal.SIGKILL)  # a dead machine trains no more
-        wait_until(
-            lambda: node in sh("sinfo", "-h", "-N", "-t", "down", "-o", "%N"), "node that is down"
-        )
         sh(str(LAB), "node", node)
         assert process.wait(PATIENCE) == 0, logs[1].read_text()
     said = logs[1].read_text()
@@ -93,12 +89,14 @@ def test_twelve_trials_with_a_cancelled_job_a_dead_node_and_a_killed_command(
 def test_a_job_out_of_time_saves_and_is_requeued_and_others_go_on_from_its_states(
     new_root: Roots, tmp_path: Path
 ) -> None:
-    lengths = "train.max_train_steps=600,800,1000"
+    lengths = "train.max_train_steps=300,400,500"
     asked = (*TRIAL, lengths, "rank=2", "train.checkpoint_every=0", "tracker=wandb")
     there, here = new_root("there"), new_root("here")
+    # SLURM looks for the end of jobs' time every half minute: the signal comes 5 to 35 s after the
+    # start, on a slow machine now and then before the first step.
     status, said = run(
-        there, *asked, *SLURM, "hydra.launcher.time_minutes=1", "hydra.launcher.signal_seconds=45",
-        "hydra.launcher.workers=2", "hydra.launcher.detach=true",
+        there, *asked, *SLURM, "hydra.launcher.time_minutes=1", "hydra.launcher.signal_seconds=55",
+        "hydra.launcher.max_attempts=9", "hydra.launcher.detach=true",
     )  # fmt: skip
     assert status == 0 and "cut into 3 parts" in said, said
     (folder,) = there.glob("multirun/*/*")
