@@ -54,8 +54,9 @@ def build_space(
         if NO_SETTING_OF_A_TRIAL.search(key)
     ]
     problems += _given_twice(parts)
-    given = _given(parts, fixed, default_of, problems)
-    space = Space(tuple(parts), tuple(fixed), given)
+    narrowed = frozenset(setting_of(key.lstrip("+~")) for key, _ in asked)
+    given = _given(parts, fixed, default_of, narrowed, problems)
+    space = Space(tuple(parts), tuple(fixed), given, narrowed)
     if not problems and not space.varied:
         problems.append(
             "study.space is empty: there is nothing to search; must have at least one key with "
@@ -67,24 +68,30 @@ def build_space(
 
 
 def enqueued(study: Study, space: Space) -> list[Point]:
-    """The points to begin with, as values of the space; raises SettingsError."""
+    """The points to begin with, as values of the space; raises SettingsError.
+
+    Those that lie outside because the command line has narrowed the space are left out.
+    """
     problems: list[str] = []
     found: list[Point] = []
     for number, point in enumerate(study.enqueue):
         values: Point = {}
+        is_left_out = False
         for key, value in point.items():
             path = f"study.enqueue[{number}].{key}={show(value)}"
-            same = [name for name in space.dimensions if _setting(name) == _setting(key)]
+            same = [name for name in space.dimensions if setting_of(name) == setting_of(key)]
             if not same:
                 keys = ", ".join(space.dimensions)
                 problems.append(f"{path}: is no key of the space; its keys are {keys}")
                 continue
             known = _contained(space.dimensions[same[0]], value)
-            if known is None:
+            if known is None and setting_of(key) in space.asked:
+                is_left_out = True
+            elif known is None:
                 problems.append(f"{path}: must be in the space: {space.dimensions[same[0]]}")
             else:
                 values[same[0]] = known[0]
-        found.append(values)
+        found += [] if is_left_out else [values]
     if problems:
         raise SettingsError(problems)
     return found
@@ -93,7 +100,9 @@ def enqueued(study: Study, space: Space) -> list[Point]:
 def _take(key: str, value: Dimension | str, parts: list[Part], fixed: list[str]) -> list[Part]:
     """Put what the command line gives into the parts that have the key, or else beside them."""
     bare = key.lstrip("+~")
-    owners = [part for part in parts if any(_setting(k) == _setting(bare) for k in part.dimensions)]
+    owners = [
+        part for part in parts if any(setting_of(k) == setting_of(bare) for k in part.dimensions)
+    ]
     if isinstance(value, str) and not owners:
         fixed.append(value)
         return parts
@@ -106,7 +115,7 @@ def _take(key: str, value: Dimension | str, parts: list[Part], fixed: list[str])
         replace(
             part,
             dimensions={
-                k: value if _setting(k) == _setting(bare) else each
+                k: value if setting_of(k) == setting_of(bare) else each
                 for k, each in part.dimensions.items()
             },
         )
@@ -118,9 +127,12 @@ def _given(
     parts: Sequence[Part],
     fixed: Sequence[str],
     default_of: Callable[[str], str | None],
+    narrowed: frozenset[str],
     problems: list[str],
 ) -> dict[str, str]:
-    """Values of keys in conditions that no part varies; objects to conditions that never hold."""
+    """Values of keys in conditions that no part varies; objects to conditions that never hold,
+    unless the command line has seen to that.
+    """
     pairs = (line.lstrip("+").partition("=") for line in fixed)
     lines = {key: text for key, _, text in pairs}
     given: dict[str, str] = {}
@@ -139,7 +151,7 @@ def _given(
                     problems.append(f"{where}: {key} is neither in the space nor a setting")
                 else:
                     given[key] = default
-            elif not set(texts) & set(allowed):
+            elif not set(texts) & set(allowed) and setting_of(key) not in narrowed:
                 problems.append(f"{where}: never holds; the values of {key} are {', '.join(texts)}")
     return given
 
@@ -150,11 +162,11 @@ def _given_twice(parts: Sequence[Part]) -> list[str]:
         f"study: {one} and {other} are one setting; give it once"
         for part in parts
         for one, other in combinations(part.dimensions, 2)
-        if _setting(one) == _setting(other)
+        if setting_of(one) == setting_of(other)
     ]
     for one, other in combinations(parts, 2):
         for key, dimension in other.dimensions.items():
-            first = next((k for k in one.dimensions if _setting(k) == _setting(key)), None)
+            first = next((k for k in one.dimensions if setting_of(k) == setting_of(key)), None)
             if first is None:
                 continue
             places = [f"[{p.condition.text}]" if p.condition else "always" for p in (one, other)]
@@ -216,5 +228,6 @@ def _texts(dimension: Dimension) -> list[str]:
     return [text_of(dimension, value) for value in values_of(dimension)]
 
 
-def _setting(key: str) -> str:
+def setting_of(key: str) -> str:
+    """The setting that a key names, however it is written."""
     return SAME_SETTING.get(key, key)

@@ -55,7 +55,7 @@ class Hands:
         self, plan: StudyPlan, store: Store, compose: Compose, checks: Sequence[Check]
     ) -> None:
         self._plan = plan
-        self._store = store
+        self.store = store
         self._compose = compose
         self._checks = checks
         self._resolver = Resolver()
@@ -79,18 +79,18 @@ class Hands:
         label = f"{trial.number}: {point_text(trial.params)}"
         return Hand(trial, request, overrides, label)
 
-    def unit(self, hand: Hand, stop: int, stage: str, group: str) -> Unit:
+    def unit(self, hand: Hand, stop: int, stage: str) -> Unit:
         """The trial up to a step, as whoever trains it is given it."""
         whole = stop >= hand.request.max_train_steps
         request = replace(hand.request, stop_step=None if whole else stop)
-        folders = [*self._by_stage.get(stage, ()), self._store.trial(request.id)]
-        (unit,), _ = units_of([request], self._store.root, group, {request.id: hand.name})
+        folders = [*self._by_stage.get(stage, ()), self.store.trial(request.id)]
+        (unit,), _ = units_of([request], self.store.root, self._plan.name, {request.id: hand.name})
         steps = max(0, stop - steps_behind(request, _once(folders)))
         return replace(unit, steps=steps)
 
     def remember(self, hand: Hand, stage: str) -> None:
         """What the trial leaves may be gone on from by others that begin alike."""
-        folder = self._store.trial(hand.request.id)
+        folder = self.store.trial(hand.request.id)
         known = self._by_stage.setdefault(stage, [])
         if folder not in known:
             known.append(folder)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,12 @@ from lora_sweep.sweep.search.plan import plan_study
 from lora_sweep.sweep.search.runners import Runner
 from lora_sweep.sweep.search.search import Search
 from lora_sweep.sweep.search.space import Space
-from lora_sweep.sweep.search.storage import dashboard_command, open_storage, without_password
+from lora_sweep.sweep.search.storage import (
+    close_storage,
+    dashboard_command,
+    open_storage,
+    without_password,
+)
 from lora_sweep.sweep.search.study import StudyPlan, open_study
 from lora_sweep.sweep.search.summary import summarize
 
@@ -70,50 +76,60 @@ def run_study(
     store = Store(Path(example.settings.results.dir))
     store.check_writable()
     files = store.study(plan.name)
-    workers = asked.options.workers or max(1, len(gpus_for(example.settings)))
+    hands = Hands(plan, store, asked.compose, checks)
+    with _opened(plan, files) as study:
+        try:
+            _search(asked, plan, study, hands, example, executor_of or _executor)
+        finally:
+            rows = summarize(plan, study, store, asked.compose, store.sweep(asked.folder))
+        _close(plan, study, store, asked, rows, example)
+    return rows
+
+
+@contextlib.contextmanager
+def _opened(plan: StudyPlan, files: StudyFolder) -> Iterator[optuna.Study]:
+    """The study, in its storage; raises StoreError whenever that fails."""
     try:
-        study = _opened(plan, files)
-        with Runner(study, files.path, asked.study.heartbeat, alone=not asked.study.join) as runner:
-            if not asked.study.join:
-                runner.be_alone(say)
-            _say_what(plan, study, files)
-            board = Board([], 0)
-            hands = Hands(plan, store, asked.compose, checks)
-            search = Search(
-                plan,
-                study,
-                store,
-                hands,
-                runner,
-                board,
-                workers=workers,
-                group=plan.name,
-                artifacts=files.artifacts if asked.study.pictures else None,
-            )
-            make = executor_of or _executor
-            try:
-                execute(
-                    lambda interrupt: _work(search, lambda: make(example, workers), interrupt),
-                    board,
-                    asked.options.max_failures,
-                )
-            finally:
-                search.let_go()
-                rows = summarize(plan, study, store, asked.compose, store.sweep(asked.folder))
+        storage = open_storage(plan.settings.storage, files.journal)
+        try:
+            with file_lock(files.lock_file):  # two processes must not both make places for trials
+                study = open_study(plan, storage)
+            yield study
+        finally:
+            close_storage(storage)
     except (OptunaError, SQLAlchemyError) as error:
-        place = without_password(asked.study.storage or str(files.journal))
+        place = without_password(plan.settings.storage or str(files.journal))
         raise StoreError(
             f"study.storage={place} failed: {type(error).__name__}: {str(error).splitlines()[0]}; "
             "trials are on disk, and the same command goes on"
         ) from error
-    _close(plan, study, store, files, asked, rows, example)
-    return rows
 
 
-def _opened(plan: StudyPlan, files: StudyFolder) -> optuna.Study:
-    storage = open_storage(plan.settings.storage, files.journal)
-    with file_lock(files.lock_file):  # two processes must not both make places for the trials
-        return open_study(plan, storage)
+def _search(
+    asked: StudyAsked,
+    plan: StudyPlan,
+    study: optuna.Study,
+    hands: Hands,
+    example: TrialRequest,
+    executor_of: MakeExecutor,
+) -> None:
+    files, board = hands.store.study(plan.name), Board([], 0)
+    workers = asked.options.workers or max(1, len(gpus_for(example.settings)))
+    artifacts = files.artifacts if plan.settings.pictures else None
+    alone = not plan.settings.join
+    with Runner(study, files.path, plan.settings.heartbeat, alone=alone) as runner:
+        if alone:
+            runner.be_alone(say)
+        _say_what(plan, study, files)
+        search = Search(plan, study, hands, runner, board, workers=workers, artifacts=artifacts)
+        try:
+            execute(
+                lambda interrupt: _work(search, lambda: executor_of(example, workers), interrupt),
+                board,
+                asked.options.max_failures,
+            )
+        finally:
+            search.let_go()
 
 
 def _executor(example: TrialRequest, workers: int) -> Executor:
@@ -155,7 +171,6 @@ def _close(
     plan: StudyPlan,
     study: optuna.Study,
     store: Store,
-    files: StudyFolder,
     asked: StudyAsked,
     rows: Sequence[SweepRow],
     example: TrialRequest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lora_sweep.config.identity import identity_values
 from lora_sweep.config.plain import show
@@ -48,11 +48,15 @@ def plan_study(
     ]
     if study.name is None:
         problems.append("study.name=null: must be given; files and the storage go by it")
-    points = _or_note(lambda: enqueued(study, space), problems)
+    points: list[Point] = []
+    try:
+        points = enqueued(study, space)
+    except SettingsError as error:
+        problems += error.problems
     if problems:
         problems += pruner_problems(study, 2**62)
         raise SettingsError(problems)
-    overrides = [space.overrides(point) for point in probes(space, points or ())]
+    overrides = [space.overrides(point) for point in probes(space, points)]
     trials = [compose(lines, number) for number, lines in enumerate(overrides)]
     objectives = study.objectives
 
@@ -64,9 +68,7 @@ def plan_study(
     if problems := pruner_problems(study, longest):
         raise SettingsError(problems)
     example = resolved.requests[0]
-    plan = StudyPlan(
-        study.name or "", study, space, tuple(points or ()), longest, _compared(example)
-    )
+    plan = StudyPlan(study.name or "", study, space, tuple(points), longest, _compared(example))
     return plan, example
 
 
@@ -84,15 +86,14 @@ def probes(space: Space, points: Sequence[Point]) -> list[Point]:
     return list(unique.values())[:MOST_PROBES]
 
 
-def _probe(space: Space, known: Point, condition: object) -> Point:
-    wanted: dict[str, tuple[str, ...]] = dict(condition)  # type: ignore[call-overload]
-
+def _probe(space: Space, known: Point, wanted: Mapping[str, Sequence[str]]) -> Point:
     def ask(key: str, dimension: Dimension) -> Scalar:
         if key in known:
             return known[key]
         if isinstance(dimension, Choice) and key in wanted:
             pairs = zip(dimension.texts, dimension.values, strict=True)
-            return next((value for text, value in pairs if text in wanted[key]), None)
+            fitting = [value for text, value in pairs if text in wanted[key]]
+            return [*fitting, *dimension.values][0]
         return _ends(dimension)[0]
 
     return space.point(ask)
@@ -159,11 +160,3 @@ def _why_unmeasured(objective: str, settings: Settings) -> list[str]:
     if objective in NEED_HELD_OUT and settings.dataset.holdout == "0":
         found.append(f"dataset.holdout=0: {by} pictures that are kept back; use auto")
     return found
-
-
-def _or_note(work: object, problems: list[str]) -> list[Point] | None:
-    try:
-        return work()  # type: ignore[operator]
-    except SettingsError as error:
-        problems += error.problems
-        return None

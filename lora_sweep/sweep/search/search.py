@@ -18,7 +18,6 @@ from lora_sweep.errors import DataError, LoraSweepError, ModelError, SettingsErr
 from lora_sweep.results import trial_record
 from lora_sweep.results.board import Board, BoardTrial
 from lora_sweep.results.progress import say
-from lora_sweep.results.store import Store
 from lora_sweep.sweep.lookup import settled
 from lora_sweep.sweep.search.best import headline, told_text, value_text
 from lora_sweep.sweep.search.disk import (
@@ -53,23 +52,20 @@ class Search:
         self,
         plan: StudyPlan,
         study: optuna.Study,
-        store: Store,
         hands: Hands,
         runner: Runner,
         board: Board,
         *,
         workers: int = 1,
-        group: str = "",
         artifacts: Path | None = None,
     ) -> None:
         self.plan = plan
         self.study = study
         self.board = board
-        self._store = store
+        self._store = hands.store
         self._hands = hands
         self._runner = runner
         self._workers = workers
-        self._group = group
         self._artifacts = artifacts
         self._out: dict[str, Hand] = {}  # being trained, by trial
         self._parked: list[Hand] = []  # begin as one that is being trained does
@@ -195,7 +191,7 @@ class Search:
         if hand.asked_for == step:
             return self._fail(hand.trial, f"it was trained to step {step} and left no measures")
         hand.asked_for = step
-        unit = self._hands.unit(hand, step, first_stage(hand.request), self._group)
+        unit = self._hands.unit(hand, step, first_stage(hand.request))
         self._out[hand.request.id] = hand
         self.board.total_steps += unit.steps
         return unit

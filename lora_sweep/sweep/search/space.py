@@ -28,12 +28,14 @@ class Part:
 class Space:
     """All points of a search. `fixed` are the overrides that every trial has.
 
-    `given` are values of keys that conditions look at and the space does not vary.
+    `given` are values of keys that conditions look at and the space does not vary, `asked` the keys
+    that the command line has narrowed or added.
     """
 
     parts: tuple[Part, ...]
     fixed: tuple[str, ...] = ()
     given: Mapping[str, str] = field(default_factory=lambda: {})
+    asked: frozenset[str] = frozenset()
 
     @property
     def dimensions(self) -> dict[str, Dimension]:
@@ -67,7 +69,7 @@ class Space:
         """Ask for the value of one dimension after the other, as far as conditions hold."""
         return {key: value for key, value, _ in self._walk(ask)}
 
-    def overrides(self, point: Point) -> list[str]:
+    def overrides(self, point: Mapping[str, Scalar]) -> list[str]:
         """The trial of a point, as on a command line."""
         walk = self._walk(lambda key, dimension: point[key])
         return [*self.fixed, *(f"{key}={text}" for key, _, text in walk)]

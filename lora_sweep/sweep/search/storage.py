@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +16,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
+from sqlalchemy.exc import SQLAlchemyError
 
 from lora_sweep.errors import SettingsError, StoreError
 from lora_sweep.files import make_folder
@@ -24,6 +27,7 @@ SQLITE, POSTGRES = "sqlite", "postgresql"
 KNOWN = "journal://FILE, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 REACH_SECONDS = 15.0  # until a storage that does not answer is given up
 CONNECT_SECONDS = 10  # the same for one address of a database
+MAKING_TRIES, MAKING_SECONDS = 10, 0.2  # for a database that several processes make at once
 SQLITE_WAIT_SECONDS = 60.0  # for other processes that write
 
 
@@ -48,6 +52,14 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         path = journal if url is None else Path(url.removeprefix(f"{JOURNAL}://"))
         return _within_time(lambda: _open_journal(path), str(path))
     return _within_time(lambda: _open_database(url), without_password(url))
+
+
+def close_storage(storage: BaseStorage) -> None:
+    """Let go of connections."""
+    storage.remove_session()
+    engine = getattr(getattr(storage, "_backend", None), "engine", None)
+    if engine is not None:
+        engine.dispose()
 
 
 def without_password(url: str) -> str:
@@ -112,12 +124,31 @@ def _open_database(url: str) -> BaseStorage:
         engine["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         engine["pool_pre_ping"] = True  # trials take hours, and servers close what is idle
     try:
+        for _ in range(MAKING_TRIES):
+            with contextlib.suppress(_MadeByAnother):
+                return _made(url, engine)
+            time.sleep(MAKING_SECONDS)
         return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=engine))
     except ImportError as error:
         raise SettingsError(
             [f"study.storage={without_password(url)}: needs a package: pip install "
              f"'lora_sweep[postgres]' ({_first_line(error)})"]
         ) from error  # fmt: skip
+
+
+class _MadeByAnother(Exception):
+    """Two processes were making the tables of a new database."""
+
+
+def _made(url: str, engine: dict[str, Any]) -> BaseStorage:
+    try:
+        return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=engine))
+    except SQLAlchemyError as error:
+        if any(
+            word in str(error) for word in ("already exists", "duplicate key", "UNIQUE constraint")
+        ):
+            raise _MadeByAnother from error
+        raise
 
 
 class JournalLock(BaseJournalFileLock):

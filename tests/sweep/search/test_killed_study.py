@@ -1,0 +1,65 @@
+"""SIGKILL at any moment, the same call again: the study is the one that nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from made_studies import Pretend, child, ended_well, run, settings_of, told
+
+from lora_sweep.config.study import Method, Study
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+TRIALS = 30
+STUDIES = {
+    "tpe and hyperband": settings_of(
+        trials=TRIALS, pruner=Method("hyperband"), sampler=Method("tpe", {"n_startup_trials": 5})
+    ),
+    "gp and median": settings_of(
+        trials=12,
+        pruner=Method("median", {"n_startup_trials": 2}),
+        sampler=Method("gp", {"n_startup_trials": 3}),
+    ),
+    "nsgaii": settings_of(trials=TRIALS, sampler=Method("nsgaii", {"population_size": 5})),
+    "qmc and halving": settings_of(
+        trials=TRIALS, pruner=Method("successive_halving"), sampler=Method("qmc")
+    ),
+}
+
+
+def kill_somewhere(root: Path, study: Study, chance: random.Random, log: Path) -> bool:
+    """Kill the study after a part of a second; False if it had ended."""
+    with child(lambda: run(root, study, Pretend(seconds=0.02)), log) as pid:
+        time.sleep(chance.uniform(0.3, 1.5))
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            assert status == 0, log.read_text(encoding="utf-8")
+            return False
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return True
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tpe and hyperband",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in list(STUDIES)[1:]),
+    ],
+)
+def test_a_study_killed_five_times_ends_with_the_trials_of_the_undisturbed_one(
+    name: str, tmp_path: Path
+) -> None:
+    study, log, chance = STUDIES[name], tmp_path / "log.txt", random.Random(name)
+    run(tmp_path / "whole", study)
+    killed = tmp_path / "killed"
+    kills = sum(kill_somewhere(killed, study, chance, log) for _ in range(5))
+    assert kills >= 3, "the study was hardly ever killed in time"
+    with child(lambda: run(killed, study), log) as pid:
+        ended_well(pid, log)
+    assert told(killed, study) == told(tmp_path / "whole", study)
