@@ -1,16 +1,15 @@
 // The pictures trained on, beside those that came of it.
 
 function startTraining() {
-  const many = sweep.sets.length > 1;
   const same = (set, other) => String(set.heldout) === String(other.heldout);
   const heldout = sweep.sets.filter((set, k) => (
     set.heldout.length && sweep.sets.findIndex((other) => same(set, other)) === k));
-  const title = (words, set) => (many ? `${words}: ${set.name}` : words);
+  const title = (words, set, list) => (list.length > 1 ? `${words}: ${set.name}` : words);
   const parts = [
     sweep.sets.map((set) => pictureStrip(
-      title('Trained on', set), set.num_train, set.train, 'training picture')),
+      title('Trained on', set, sweep.sets), set.num_train, set.train, 'training picture')),
     heldout.map((set) => pictureStrip(
-      title('Held out', set), set.num_heldout, set.heldout, 'held-out picture')),
+      title('Held out', set, heldout), set.num_heldout, set.heldout, 'held-out picture')),
   ];
   replace(byId('training'), parts);
   byId('training').hidden = !sweep.sets.length;
