@@ -4,7 +4,7 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +41,7 @@ class Adapter:
 
 def add_unet_lora(base: Base, settings: Lora, seed: int) -> Adapter:
     """LoRA on the UNet's attention projections (script lines 1581-1616)."""
-    targets = _unet_targets(base, settings)
+    targets = _unet_targets(_layers(base.unet), settings)
     return _add("unet", base.unet, settings, targets, seed, base.device)
 
 
@@ -49,7 +49,7 @@ def add_text_lora(base: Base, settings: Lora, seed: int) -> tuple[Adapter, Adapt
     """LoRA on both text encoders' attention projections."""
     one, two = base.text_encoders
     # Both before either is added, so that a refusal leaves the base as it was.
-    targets, targets_2 = _text_targets(base, settings)
+    targets, targets_2 = (_text_targets(_layers(encoder), settings) for encoder in (one, two))
     return (
         _add("text_encoder", one, settings, targets, seed, base.device),
         _add("text_encoder_2", two, settings, targets_2, seed, base.device),
@@ -73,25 +73,31 @@ def check_targets(base: Base, settings: Lora, text_encoders: bool) -> None:
     """Raise SettingsError with every layer and block that the settings name and the base has not
     got.
     """
-    problems: list[str] = []
-    for find in (_unet_targets, _text_targets) if text_encoders else (_unet_targets,):
-        try:
-            find(base, settings)
-        except SettingsError as error:
-            problems += error.problems
-    if problems:
+    encoders = [_layers(encoder) for encoder in base.text_encoders] if text_encoders else []
+    if problems := unknown_targets(settings, _layers(base.unet), encoders):
         raise SettingsError(problems)
 
 
-def _unet_targets(base: Base, settings: Lora) -> list[str]:
-    targets = _matching(_layers(base.unet), settings.target_modules, "lora.target_modules")
+def unknown_targets(
+    settings: Lora, unet: Sequence[str], encoders: Sequence[Sequence[str]]
+) -> list[str]:
+    """The same by the names of the layers; encoders: of those that get a LoRA."""
+    problems: list[str] = []
+    for names, find in ((unet, _unet_targets), *((each, _text_targets) for each in encoders)):
+        try:
+            find(names, settings)
+        except SettingsError as error:
+            problems += error.problems
+    return list(dict.fromkeys(problems))
+
+
+def _unet_targets(names: Sequence[str], settings: Lora) -> list[str]:
+    targets = _matching(names, settings.target_modules, "lora.target_modules")
     return targets if settings.blocks is None else _in_blocks(targets, settings.blocks)
 
 
-def _text_targets(base: Base, settings: Lora) -> tuple[list[str], list[str]]:
-    endings, setting = settings.te_target_modules, "lora.te_target_modules"
-    one, two = (_matching(_layers(e), endings, setting) for e in base.text_encoders)
-    return one, two
+def _text_targets(names: Sequence[str], settings: Lora) -> list[str]:
+    return _matching(names, settings.te_target_modules, "lora.te_target_modules")
 
 
 def _add(

@@ -97,6 +97,12 @@ def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[st
     """Read one step's tensors (on the CPU) and meta; raises CorruptCheckpoint naming the file."""
     from safetensors.torch import load_file
 
+    meta = check_checkpoint(folder, step)
+    return load_file(step_folder(folder, step) / TENSORS), meta
+
+
+def check_checkpoint(folder: Path, step: int) -> dict[str, Any]:
+    """The meta of one step, if it is whole; raises CorruptCheckpoint naming the file."""
     target = step_folder(folder, step)
     remedy = f"remove the folder {target} to go on from the checkpoint before it"
     content = _read_meta(target / META, step, remedy)
@@ -109,7 +115,7 @@ def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[st
             f"{target / TENSORS} is damaged: its SHA-256 is {found[:12]}…, "
             f"written was {content['sha256'][:12]}…; {remedy}"
         )
-    return load_file(target / TENSORS), content["meta"]
+    return content["meta"]
 
 
 def latest_checkpoint(

@@ -31,6 +31,16 @@ def read_metrics(path: Path) -> list[Row]:
     return [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
 
 
+def is_measured(row: Mapping[str, Any]) -> bool:
+    """Whether a row holds measures; the others are of training steps."""
+    return "loss" not in row
+
+
+def reaches(rows: Iterable[Row], step: int) -> bool:
+    """Whether there is a row for the last of `step` steps, so that none before it is missing."""
+    return step == 0 or any(row["step"] == step and not is_measured(row) for row in rows)
+
+
 def _parse(line: bytes, path: Path, number: int) -> Row:
     try:
         row = json.loads(line)

@@ -57,6 +57,10 @@ class TrialRecord:
         return to_json(asdict(self) | {"state": self.state.value}, indent=2) + "\n"
 
 
+class DamagedRecord(StoreError):
+    """What trial.json holds is not what was written."""
+
+
 def write_record(path: Path, record: TrialRecord) -> None:
     """Write trial.json in one step; raises StoreError."""
     atomic_write(path, record.to_json())
@@ -65,13 +69,16 @@ def write_record(path: Path, record: TrialRecord) -> None:
 def read_record(path: Path) -> TrialRecord | None:
     """Read trial.json; None if there is none.
 
-    Raises StoreError when the file is damaged or was written by a newer lora_sweep.
+    Raises DamagedRecord when it is no record, StoreError when it cannot be read or was written by
+    a newer lora_sweep.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DamagedRecord(f"{path} is not a trial record: {error}") from error
+    except OSError as error:
         raise StoreError(f"cannot read {path}: {error}") from error
     return parse_record(text, path)
 
@@ -83,12 +90,12 @@ def parse_record(text: str, path: Path) -> TrialRecord:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise StoreError(f"{damaged}: {error}{remedy}") from error
+        raise DamagedRecord(f"{damaged}: {error}{remedy}") from error
     if not isinstance(values, dict):
-        raise StoreError(f"{damaged}: it holds a {type(values).__name__}, not an object{remedy}")
+        raise DamagedRecord(f"{damaged}: it holds a {type(values).__name__}, not an object{remedy}")
     version = values.get("format")
     if not isinstance(version, int):
-        raise StoreError(f"{damaged}: its format is {version!r}, not a number{remedy}")
+        raise DamagedRecord(f"{damaged}: its format is {version!r}, not a number{remedy}")
     if version > FORMAT:
         raise StoreError(
             f"{path} has format {version}, written by a newer lora_sweep; this one reads up to "
@@ -96,12 +103,12 @@ def parse_record(text: str, path: Path) -> TrialRecord:
         )
     known = {f.name for f in fields(TrialRecord)}
     if unknown := sorted(set(values) - known):
-        raise StoreError(f"{damaged}: unknown fields {', '.join(unknown)}{remedy}")
+        raise DamagedRecord(f"{damaged}: unknown fields {', '.join(unknown)}{remedy}")
     try:
         values["state"] = TrialState(values.get("state"))
         return TrialRecord(**values)
     except (TypeError, ValueError) as error:
-        raise StoreError(f"{damaged}: {error}{remedy}") from error
+        raise DamagedRecord(f"{damaged}: {error}{remedy}") from error
 
 
 def collect_versions() -> dict[str, str]:

@@ -5,12 +5,14 @@ it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lora_sweep.results.checkpoint import checkpoint_steps, load_checkpoint
+from lora_sweep.errors import StoreError
+from lora_sweep.results.checkpoint import check_checkpoint, checkpoint_steps, load_checkpoint
+from lora_sweep.results.metrics import reaches, read_metrics
 from lora_sweep.results.store import TrialFolder
 from lora_sweep.sweep.tree import Segment
 
@@ -30,6 +32,12 @@ class FoundCheckpoint:
         """Tensors and plain values; raises CorruptCheckpoint."""
         return load_checkpoint(self.folder.checkpoints, self.step)
 
+    def check(self) -> None:
+        """Raise StoreError if it is not whole, or the rows of its steps are not beside it."""
+        check_checkpoint(self.folder.checkpoints, self.step)
+        if not reaches(read_metrics(self.folder.metrics), self.step):
+            raise StoreError(f"{self.folder.metrics} has no row for step {self.step}")
+
 
 class CheckpointIndex:
     """The checkpoints of some trials, by stage."""
@@ -37,11 +45,13 @@ class CheckpointIndex:
     def __init__(self, folders: Iterable[TrialFolder] = ()) -> None:
         self._by_key: dict[str, dict[int, FoundCheckpoint]] = {}
         self._known: dict[Path, str] = {}  # a trial's id decides the stage of each step
+        self._whole: set[Path] = set()  # of those there are now
         self.look(folders)
 
     def look(self, folders: Iterable[TrialFolder]) -> None:
         """Forget what was found, and find what is there now; known ones are not read again."""
         self._by_key.clear()
+        self._whole.clear()
         for folder in folders:
             for step in checkpoint_steps(folder.checkpoints):
                 path = folder.checkpoint(step)
@@ -60,6 +70,21 @@ class CheckpointIndex:
         found = self._by_key.get(segment.key, {})
         steps = [step for step in found if segment.start < step <= segment.stop]
         return found[max(steps)] if steps else None
+
+    def latest_whole(self, segment: Segment, say: Callable[[str], None]) -> FoundCheckpoint | None:
+        """The same of those that can be gone on from; others are forgotten, and `say` is told."""
+        while (found := self.latest(segment)) is not None:
+            path = found.folder.checkpoint(found.step)
+            try:
+                if path not in self._whole:
+                    found.check()
+                    self._whole.add(path)
+                return found
+            except StoreError as error:
+                reason = str(error).partition(";")[0]
+                say(f"{reason}; the state of step {found.step} there is not used")
+                del self._by_key[segment.key][found.step]
+        return None
 
 
 def _stage_key(path: Path) -> str | None:

@@ -89,7 +89,7 @@ class FamilyRun:
             if (
                 parent is not None
                 and wanted[index]
-                and not self.checkpoints.latest(segments[index])
+                and not self.checkpoints.latest_whole(segments[index], say)
             ):
                 wanted[parent] = True
         return wanted
@@ -98,7 +98,7 @@ class FamilyRun:
         """Whether a segment's end is to be written, because others go on from it."""
         if (segment.key, segment.stop) not in self.leaves:
             return False
-        found = self.checkpoints.latest(segment)
+        found = self.checkpoints.latest_whole(segment, say)
         return found is None or found.step < segment.stop
 
     def _train_or_note(self, index: int, segment: Segment) -> bool:
@@ -128,7 +128,7 @@ class FamilyRun:
     def _enter(self, segment: Segment) -> Trial:
         """Bring the live trial to the furthest known state of a segment, and open the logs."""
         live, logs = self.live, self._logs(segment.trials)
-        found = self.checkpoints.latest(segment)
+        found = self.checkpoints.latest_whole(segment, say)
         if found is not None:
             trial = live.build(logs[-1].request, _load(found))
             say(f"{logs[-1].request.name}: {_going_on(logs[-1], found.step)}")
@@ -150,7 +150,7 @@ class FamilyRun:
     def _furthest(self, log: TrialLog) -> FoundCheckpoint | None:
         """The last state of a trial that is on disk: its rows up to there need not come again."""
         path = self.family.path(log.request.id)
-        found = [self.checkpoints.latest(segment) for segment in path]
+        found = [self.checkpoints.latest_whole(segment, say) for segment in path]
         return next((each for each in reversed(found) if each is not None), None)
 
     def _train(self, index: int, segment: Segment, trial: Trial) -> None:

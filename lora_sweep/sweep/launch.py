@@ -12,7 +12,7 @@ from lora_sweep.results.progress import say
 from lora_sweep.results.report import write_report
 from lora_sweep.results.store import Store, SweepFolder
 from lora_sweep.results.summary import SweepRow, write_summary
-from lora_sweep.results.trial_record import TrialRecord
+from lora_sweep.results.trial_record import DamagedRecord, TrialRecord
 from lora_sweep.results.wandb_sweep import log_sweep
 from lora_sweep.sweep.asked import Check, Composed, Resolved, resolve_all, store_of
 from lora_sweep.sweep.options import SweepOptions
@@ -75,9 +75,10 @@ def _checks(options: SweepOptions) -> Sequence[Check]:
     """What this machine has to have: where others train, nothing."""
     if options.cluster is not None:
         return ()
-    from lora_sweep.sweep.device import device_problems  # imports torch
+    from lora_sweep.sweep.device import device_problems  # these import torch
+    from lora_sweep.sweep.targets import target_problems
 
-    return (device_problems,)
+    return (device_problems, target_problems)
 
 
 def _names(resolved: Resolved, overrides: Sequence[Sequence[str]]) -> Mapping[str, TrialName]:
@@ -100,7 +101,11 @@ def _summarize(
     """Write sweep.json and summary.csv by what the trials' own records say."""
     rows: list[SweepRow] = []
     for number, request in zip(resolved.numbers, resolved.requests, strict=True):
-        record = store.trial(request.id).read_record() or TrialRecord(request.id, name=request.name)
+        try:
+            record = store.trial(request.id).read_record()
+        except DamagedRecord:
+            record = None  # it is made again before the trial goes on
+        record = record or TrialRecord(request.id, name=request.name)
         rows.append(SweepRow(overrides[number], request.settings, record))
     write_summary(sweep, rows, about)
     return rows

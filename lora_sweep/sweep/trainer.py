@@ -22,6 +22,7 @@ from lora_sweep.sweep.hand_over import with_leaves
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.live import Live
 from lora_sweep.sweep.lookup import settled
+from lora_sweep.sweep.mend import mend
 from lora_sweep.sweep.once import first_alone
 from lora_sweep.sweep.prepare import Prepared, preparation_key, prepare
 from lora_sweep.sweep.request import TrialRequest
@@ -63,6 +64,8 @@ class Trainer:
                 if not settled(store, request.id, request.settings, say if blocking else None)
                 and not _has_paused(store, request)
             }
+            for trial in left:
+                mend(store.trial(trial), say)
             tree = build_tree(spec_of(request) for request in left.values())
             families = [with_leaves(each, unit.leaves, unit.until) for each in tree.families]
             before = unit.steps - sum(family.steps_in_tree for family in families)
@@ -102,7 +105,7 @@ class Trainer:
             family,
             logs,
             Live(base, prepared, root=store.root),
-            self._index(store),
+            self._index(store, unit),
             watch,
             self.interrupt,
             steps_before=before,
@@ -126,12 +129,12 @@ class Trainer:
                 self._last = (base, key, prepare(base, request, store))
         return self._last[2]
 
-    def _index(self, store: Store) -> CheckpointIndex:
-        """The checkpoints that are on disk now."""
+    def _index(self, store: Store, unit: Unit) -> CheckpointIndex:
+        """The checkpoints that are on disk now; of the unit's trials even without a record."""
         if self._checkpoints is None or self._checkpoints[0] != store.root:
             self._checkpoints = (store.root, CheckpointIndex())
         index = self._checkpoints[1]
-        index.look(store.trials())
+        index.look(dict.fromkeys([*store.trials(), *map(store.trial, unit.trials)]))
         return index
 
 

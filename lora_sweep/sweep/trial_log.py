@@ -9,7 +9,7 @@ from lora_sweep.config import to_plain
 from lora_sweep.config.settings import Wandb
 from lora_sweep.errors import LoraSweepError
 from lora_sweep.files import atomic_write
-from lora_sweep.results.metrics import MetricsWriter, Row, read_metrics
+from lora_sweep.results.metrics import MetricsWriter, Row, is_measured, reaches, read_metrics
 from lora_sweep.results.names import TrialName
 from lora_sweep.results.private import public_text
 from lora_sweep.results.progress import say
@@ -72,7 +72,7 @@ class TrialLog:
         self.folder.remove_leftovers()
         atomic_write(self.folder.config, settings_yaml(self.request.settings))
         metrics = MetricsWriter(self.folder.metrics, resume_step=step)
-        if found is not None and found.folder != self.folder and not _reaches(metrics.kept, step):
+        if found is not None and found.folder != self.folder and not reaches(metrics.kept, step):
             metrics.close()
             rows = [row for row in read_metrics(found.folder.metrics) if self._keeps(row, step)]
             metrics = MetricsWriter(self.folder.metrics)
@@ -180,13 +180,3 @@ def catch_up(
                 TrialLog(request, store, group, (names or {}).get(request.id)).catch_up()
             except LoraSweepError as error:
                 say(f"{request.name}: not sent to W&B: {error}")
-
-
-def is_measured(row: Mapping[str, Any]) -> bool:
-    """Whether a row of metrics.jsonl holds measures; the others are of training steps."""
-    return "loss" not in row
-
-
-def _reaches(rows: list[Row], step: int) -> bool:
-    """Whether there is a row for the last of `step` steps, so that none before it is missing."""
-    return step == 0 or any(row["step"] == step and not is_measured(row) for row in rows)
