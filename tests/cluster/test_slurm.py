@@ -89,7 +89,7 @@ def test_twelve_trials_with_a_cancelled_job_a_dead_node_and_a_killed_command(
 def test_a_job_out_of_time_saves_and_is_requeued_and_others_go_on_from_its_states(
     new_root: Roots, tmp_path: Path
 ) -> None:
-    lengths = "train.max_train_steps=300,400,500"
+    lengths = "train.max_train_steps=100,200,900"
     asked = (*TRIAL, lengths, "rank=2", "train.checkpoint_every=0", "tracker=wandb")
     there, here = new_root("there"), new_root("here")
     # SLURM looks for the end of jobs' time every half minute: the signal comes 5 to 35 s after the

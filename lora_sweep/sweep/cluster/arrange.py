@@ -18,7 +18,7 @@ CUTS = (
     *((share, False) for share in (float("inf"), 1.0, 1 / 2, 1 / 4, 0.0)),
     *((share, True) for share in (1 / 2, 1 / 4, 1 / 8, 1 / 16)),
 )
-"""The most that one part may be, in shares of what each worker would have, and whether parts may
+"""The most that one part may be, in shares of the shortest time possible, and whether parts may
 begin anywhere: tried from the left.
 """
 
@@ -67,7 +67,7 @@ def arrange(
     most_jobs = most_jobs or JOBS_PER_WORKER * workers
     best: Arrangement | None = None
     for share, anywhere in CUTS:
-        parts = _parts(families, work, share * total / workers, anywhere)
+        parts = _parts(families, work, share * bound, anywhere)
         jobs = _jobs([part for _, part in parts], most_jobs)
         if best is not None and len(jobs) > most_jobs:
             continue
