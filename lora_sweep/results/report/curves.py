@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lora_sweep.results.measures import MEASURES
 from lora_sweep.results.metrics import Row
 
-TRAINING = ("loss", "grad_norm")
-RATE = "lr"  # rows name effective rates lr/unet, lr/text, ...
+LOSS = "loss"
+RATES = ("lr/unet", "lr", "lr/text")  # effective ones
+MEASURED = ("val_loss", "drift", "subject")
+"""What the page draws; all other columns stay in metrics.jsonl."""
+
 SMOOTH_POINTS = 96
 RAW_POINTS_IN_ALL = 120_000  # shared by all trials of a page
 RAW_POINTS = (48, 400)  # of one trial, at least and at most
@@ -34,24 +36,17 @@ def curves_of(rows: Sequence[Row], num_trials: int) -> Curves:
     """The curves of one trial out of `num_trials` that share the page."""
     lines: dict[str, Points] = {}
     raw: Points = [[], []]
-    for name in _names(rows):
+    for name in (LOSS, *RATES, *MEASURED):
         steps, values = _series(rows, name)
         if not steps:
             continue
-        if name == "loss":
+        if name == LOSS:
             least, most = RAW_POINTS
             budget = max(least, min(most, RAW_POINTS_IN_ALL // max(1, num_trials)))
             raw = envelope(steps, values, budget)
-        if name in TRAINING:
             values = smooth(values)
         lines[name] = _rounded(*thin(steps, values, SMOOTH_POINTS))
     return Curves(lines, _rounded(*raw))
-
-
-def _names(rows: Sequence[Row]) -> list[str]:
-    seen = dict.fromkeys(name for row in rows for name in row)
-    rates = [name for name in seen if name == RATE or name.startswith(f"{RATE}/")]
-    return [name for name in (*TRAINING, *rates, *MEASURES) if name in seen]
 
 
 def _series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:

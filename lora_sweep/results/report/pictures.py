@@ -23,7 +23,7 @@ from lora_sweep.data.sources import load_examples
 from lora_sweep.errors import DataError, SettingsError
 from lora_sweep.results.report.read import Found, ReportTrial
 
-BUDGET_BYTES = 13_000_000  # of samples; a third more as base64, so that a page stays below 20 MB
+BUDGET_BYTES = 9_000_000  # of samples; 12 MB as base64, so that a page stays below 20 MB
 EDGES = (256, 192, 128, 96, 64, 48)  # pixels of the longer side
 TRAINING_EDGE = 96
 MOST_TRAINING = 60  # pictures of one data set
