@@ -15,6 +15,7 @@ from lora_sweep.sweep.request import Resolver, TrialRequest
 from lora_sweep.sweep.search.best import point_text
 from lora_sweep.sweep.search.disk import steps_behind
 from lora_sweep.sweep.search.study import StudyPlan, suggest
+from lora_sweep.sweep.stages import spec_of, stages
 from lora_sweep.sweep.unit import Unit, units_of
 
 Compose = Callable[[Sequence[str], int], Settings | SettingsError]
@@ -60,8 +61,8 @@ class Hands:
         self._checks = checks
         self._resolver = Resolver()
         self._by_stage: dict[str, list[TrialFolder]] = {}  # trials by the stage they begin with
-        shares = PREFIX_KEYS & plan.space.varied.keys()
-        self._kept = len(plan.rungs) + 2 if shares else 1  # checkpoints that others may use
+        self._shares = bool(PREFIX_KEYS & plan.space.varied.keys())
+        self._kept = len(plan.rungs) + 2 if self._shares else 1  # checkpoints for others
 
     def take(self, trial: Trial) -> Hand:
         """The trial that Optuna suggests; raises SettingsError, DataError or ModelError where it is
@@ -86,7 +87,9 @@ class Hands:
         folders = [*self._by_stage.get(stage, ()), self.store.trial(request.id)]
         (unit,), _ = units_of([request], self.store.root, self._plan.name, {request.id: hand.name})
         steps = max(0, stop - steps_behind(request, _once(folders)))
-        return replace(unit, steps=steps)
+        # Where the text side stops, others may go on with it.
+        ends = stages(spec_of(request))[:-1] if self._shares else ()
+        return replace(unit, steps=steps, leaves=tuple((each.key, each.stop) for each in ends))
 
     def remember(self, hand: Hand, stage: str) -> None:
         """What the trial leaves may be gone on from by others that begin alike."""

@@ -148,7 +148,7 @@ def test_four_processes_train_a_study_and_lose_nothing(root: Path) -> None:
     assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
 
 
-REFUSED = {
+REFUSED: dict[tuple[str, ...], str] = {
     ("study=fast", "study.sampler=tpee"): "study.sampler=tpee: there is no such sampler",
     ("study=fast", "study.pruner=medan"): "study.pruner=medan: there is no such pruner",
     ("study=fast", "study.objectives=[val_los]"): "there is no measure val_los",
