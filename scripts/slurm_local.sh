@@ -61,7 +61,7 @@ SchedulerParameters=sched_interval=1,batch_sched_delay=1
 GresTypes=gpu
 ReturnToService=2
 SlurmdTimeout=${SLURM_LOCAL_NODE_TIMEOUT:-10}
-KillWait=5
+KillWait=10
 # The end of a job's time is looked at only now and then.
 OverTimeLimit=0
 MinJobAge=3600
