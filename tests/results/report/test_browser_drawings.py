@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 from chromium import Reader
+from made_sweeps import make_sweep
+
+from lora_sweep.results.report import write_report
 
 pytestmark = pytest.mark.browser
 
@@ -116,6 +123,28 @@ def test_parallel_coordinates_have_a_lane_for_each_setting_and_measure(page: Rea
         return Math.abs(Number(at) - Number(lanes[2].getAttribute('y1'))) < 1;"""
     )
     assert lowest, "the best val_loss is at the top of its lane, though it is the lowest"
+
+
+def test_numbers_that_a_search_has_drawn_are_rounded_and_placed_by_their_logarithm(
+    reader: Reader, tmp_path: Path
+) -> None:
+    folder, store = make_sweep(tmp_path, ranks=tuple(range(4, 9)), seeds=(0,), failed=0)
+    sweep = json.loads(folder.sweep.read_text("utf-8"))
+    rates = [10 ** (-5 + 2 * k / 9) for k in range(10)]  # 1e-5 to 1e-3
+    for row, rate in zip(sweep["trials"], rates, strict=True):
+        row["overrides"] = [f"optimizer.lr={rate}"]
+    folder.sweep.write_text(json.dumps(sweep), "utf-8")
+    reader.open(write_report(folder, store))
+    assert "1.67e-5" in reader.text("#trials-table").replace("\N{MINUS SIGN}", "-")
+    near(reader, "parallel-body")
+    reader.wait("document.querySelectorAll('.lane').length > 0")
+    heights = reader.run(
+        """return [...document.querySelectorAll('.lane-line')]
+          .map((line) => Number(line.getAttribute('d').split(' ')[1].split('L')[0]))
+          .sort((a, b) => a - b);"""
+    )
+    steps = [after - before for before, after in pairwise(heights)]
+    assert steps == pytest.approx([sum(steps) / 9] * 9, abs=0.3), "evenly apart"
 
 
 def test_importance_has_a_share_for_each_setting_and_measure(page: Reader) -> None:

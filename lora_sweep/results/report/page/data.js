@@ -1,5 +1,7 @@
 // What Python has put into the page, and what trials and settings are called.
 
+const LONGEST_NUMBER = 8; // characters
+
 const parsed = (id) => JSON.parse(byId(id).textContent);
 const sweep = parsed('content');
 
@@ -21,7 +23,13 @@ const repeats = sweep.groups.some((members) => members.length > 1);
 // Links to files beside the page. Each part is encoded, so that no name can be a scheme.
 const href = (...parts) => parts.join('/').split('/').map(encodeURIComponent).join('/');
 
-const shown = (value) => (value === null || value === undefined ? 'none' : String(value));
+// A number that a search has drawn is rounded; the settings of the trial have all of it.
+function shown(value) {
+  if (value === null || value === undefined) return 'none';
+  const long = typeof value === 'number' && String(value).length > LONGEST_NUMBER;
+  return long ? number(value) : String(value);
+}
+
 const arrow = (name) => ({ lower: '↓', higher: '↑' }[measureByName[name]?.better] ?? '');
 const arrowed = (name) => `${name} ${arrow(name)}`.trim();
 const beats = (name, a, b) => (measureByName[name].better === 'lower' ? a < b : a > b);

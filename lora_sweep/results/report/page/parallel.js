@@ -25,13 +25,30 @@ const lanes = once(() => [
 
 function settingLane(index) {
   const axis = sweep.axes[index];
+  const value = (group) => trials[sweep.groups[group][0]].values[index];
+  const numbers = axis.values.filter((each) => typeof each === 'number');
+  const others = axis.values.filter((each) => typeof each !== 'number' && each !== null);
+  if (numbers.length > MOST_COLOURS && !others.length) return rangeLane(axis, numbers, value);
   const last = Math.max(1, axis.values.length - 1);
   const every = Math.ceil(axis.values.length / 12);
   return {
     name: nameParts(axis.name),
     ticks: axis.values.map((value, k) => [k / last, shown(value)])
       .filter((_, k) => k % every === 0),
-    at: (group) => axis.values.indexOf(trials[sweep.groups[group][0]].values[index]) / last,
+    at: (group) => axis.values.indexOf(value(group)) / last,
+  };
+}
+
+// Many numbers are points of a range, as a search draws them; over a power of ten by logarithm.
+function rangeLane(axis, numbers, value) {
+  const [low, high] = extremes(numbers);
+  const scale = (low > 0 && high / low >= 10 ? logarithmic : linear)(low, high, 0, 1);
+  const ticks = scale.ticks(5);
+  const labels = tickLabels(ticks);
+  return {
+    name: nameParts(axis.name),
+    ticks: ticks.map((each, k) => [scale(each), labels[k]]),
+    at: (group) => { const each = value(group); return each === null ? null : scale(each); },
   };
 }
 
