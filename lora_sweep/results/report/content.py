@@ -45,9 +45,10 @@ def _values_by_seed(found: Found, group: Sequence[int], measure: str) -> dict[st
     }
 
 
-def chosen_measure(verdicts: Mapping[str, Verdict]) -> str | None:
-    """The measure to choose by unless the reader takes another."""
-    return next((name for name in (*DEFAULT_MEASURES, *verdicts) if name in verdicts), None)
+def chosen_measure(verdicts: Mapping[str, Verdict], objectives: Sequence[str] = ()) -> str | None:
+    """The measure to choose by unless the reader takes another: of a study, its objective."""
+    names = (*objectives, *DEFAULT_MEASURES, *verdicts)
+    return next((name for name in names if name in verdicts), None)
 
 
 def build_content(found: Found, album: Album, place: Path) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def build_content(found: Found, album: Album, place: Path) -> dict[str, Any]:
         "fixed": [override for override in found.fixed if is_told(override)],
         "axes": [{"name": a.name, "values": list(a.values), "seed": a.is_seed} for a in found.axes],
         "measures": [asdict(m) for m in MEASURES.values() if _has(found, m.name)],
-        "measure": chosen_measure(verdicts),
+        "measure": chosen_measure(verdicts, found.objectives),
+        "objectives": list(found.objectives),
         "verdicts": {name: asdict(verdict) for name, verdict in verdicts.items()},
         "groups": [list(group) for group in found.groups],
         "trials": [

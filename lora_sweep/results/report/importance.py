@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
+import statistics
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,16 +90,31 @@ def _is_range(axis: Axis) -> bool:
     return len(numbers) == len(axis.values) > MOST_LEVELS
 
 
+def _quartiles(axis: Axis) -> list[float]:
+    """Where numbers that not all trials have are cut into four levels; else none.
+
+    As choices they would be told apart one by one, and a trial without one has no place in a range.
+    """
+    numbers = [float(v) for v in axis.values if isinstance(v, int | float)]
+    if None not in axis.values or not MOST_LEVELS < len(numbers) == len(axis.values) - 1:
+        return []
+    return statistics.quantiles(numbers, n=4)
+
+
 def _distribution(axis: Axis) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if not _is_range(axis):
-        return CategoricalDistribution([_parameter(value, axis) for value in axis.values])
+        levels = dict.fromkeys(_parameter(value, axis) for value in axis.values)
+        return CategoricalDistribution(list(levels))
     numbers = [float(value) for value in axis.values if isinstance(value, int | float)]
     low, high = min(numbers), max(numbers)
     return FloatDistribution(low, high, log=low > 0 and high / low >= 10)
 
 
 def _parameter(value: Value, axis: Axis) -> Any:
+    cuts = _quartiles(axis)
+    if cuts and isinstance(value, int | float):
+        return f"level {bisect(cuts, value)}"
     # As text: Optuna takes 1, 1.0 and True for one choice.
     return float(value) if _is_range(axis) and value is not None else repr(value)

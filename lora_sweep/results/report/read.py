@@ -71,6 +71,7 @@ class SweepFile:
     axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     tree: Mapping[str, Any] | None = None
     left_out: tuple[Mapping[str, Any], ...] = ()  # impossible: overrides and problems
+    objectives: tuple[str, ...] = ()  # measures that a study searched by
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Found:
     fixed: tuple[str, ...] = ()
     tree: Mapping[str, Any] | None = None
     left_out: tuple[Mapping[str, Any], ...] = ()
+    objectives: tuple[str, ...] = ()
 
 
 def read_sweep_file(path: Path) -> SweepFile:
@@ -116,6 +118,7 @@ def read_sweep_file(path: Path) -> SweepFile:
         content.get("axes") or {},
         content.get("tree"),
         tuple(content.get("left_out") or ()),
+        tuple((content.get("study") or {}).get("objectives") or ()),
     )
 
 
@@ -184,6 +187,7 @@ def arrange(
         sweep.fixed if sweep else (),
         sweep.tree if sweep else None,
         sweep.left_out if sweep else (),
+        sweep.objectives if sweep else (),
     )
 
 

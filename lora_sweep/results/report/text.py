@@ -30,7 +30,7 @@ def print_text(found: Found, console: Console | None = None) -> None:
     if not out.is_terminal:
         out.width = WIDTH_OF_A_LOG  # rich takes 80 columns, and would cut names short
     verdicts = verdicts_of(found)
-    measure = chosen_measure(verdicts)
+    measure = chosen_measure(verdicts, found.objectives)
     out.print(Text(found.title, style="bold"))
     for line in answer_lines(found, verdicts.get(measure) if measure else None):
         out.print(Text(line), soft_wrap=True)

@@ -44,6 +44,15 @@ def test_many_numbers_are_taken_as_a_range() -> None:
     assert importance_of((lr, SEED), rows, scores).shares["lr"] > 0.95
 
 
+def test_numbers_that_only_some_trials_have_are_not_told_apart_one_by_one() -> None:
+    dice = random.Random(0)
+    rates: list[Value] = [None if k % 2 else 10 ** dice.uniform(-5, -3) for k in range(40)]
+    lr = Axis("lr", (None, *sorted(rate for rate in rates if isinstance(rate, float))))
+    rows: list[dict[str, Value]] = [{"lr": v, "rank": dice.choice(RANK.values)} for v in rates]
+    scores: list[float | None] = [RANK.values.index(row["rank"]) + 0.01 for row in rows]
+    assert importance_of((RANK, lr), rows, scores).shares["rank"] > 0.8
+
+
 def test_trials_without_a_score_are_left_out_and_too_few_are_refused_with_a_reason() -> None:
     few: list[float | None] = [1.0 * k if k < FEWEST_TRIALS - 1 else None for k in range(len(GRID))]
     found = importance_of(AXES, GRID, few)

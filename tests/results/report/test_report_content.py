@@ -109,3 +109,14 @@ def test_curves_are_one_for_each_trial(made: Made) -> None:
     assert len(curves) == 18
     assert curves[0]["lines"]["val_loss"][0] == [30, 60, 90, 120]
     assert curves[-1] == {"lines": {}, "raw": [[], []]}
+
+
+def test_a_study_is_judged_by_its_objectives(tmp_path: Path) -> None:
+    folder, store = make_sweep(tmp_path)
+    about = json.loads(folder.sweep.read_text())
+    folder.sweep.write_text(json.dumps({**about, "study": {"objectives": ["subject", "drift"]}}))
+    found = find_sweep(folder, store)
+    content = build_content(found, build_album(found), folder.path)
+    assert content["measure"] == "subject" and content["objectives"] == ["subject", "drift"]
+    verdicts = content["verdicts"]
+    assert chosen_measure(verdicts, ["nothing"]) == "val_loss" == chosen_measure(verdicts)

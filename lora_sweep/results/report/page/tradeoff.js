@@ -14,7 +14,8 @@ function startTradeoff() {
       'At least two measures are needed to weigh one against another.'));
     return;
   }
-  const pair = PAIRS.find((each) => each.every((name) => names.includes(name)));
+  const [up, across] = sweep.objectives;
+  const pair = [[across, up], ...PAIRS].find((each) => each.every((name) => names.includes(name)));
   [tradeoff.x, tradeoff.y] = pair ?? names;
   drawTradeoff();
   ['filter', 'colour'].forEach((event) => on(event, drawTradeoff));
