@@ -1,4 +1,4 @@
-"""What a trial takes beside its steps, measures and pictures, in a sweep of many short ones."""
+"""What a trial takes beside its steps, in a sweep of many short ones without measures."""
 
 from __future__ import annotations
 
@@ -20,36 +20,31 @@ STEPS = 2
 def benchmark_overhead(quick: bool) -> None:
     """Print a Markdown table, one row for each tracker."""
     rates = 5 if quick else RATES
-    print("| tracker | trials | CPU s in all | in steps | in measures and pictures | rest, a trial "
-          "| MiB after a tenth, in the end |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|")
+    print("| tracker | trials | CPU s in all | in steps | rest, a trial | MiB: a tenth done, all |")
+    print("|---|---|---|---|---|---|")
     for tracker in ("none", "wandb"):
-        whole, steps, measures, sizes = in_fresh_process(measure_sweep, tracker, rates, quick)
+        whole, steps, sizes = in_fresh_process(measure_sweep, tracker, rates)
         trials = len(sizes)
-        rest = (whole.cpu - steps.cpu - measures.cpu) / trials
         print(
-            f"| {tracker} | {trials} | {whole.cpu:.1f} | {steps.cpu:.1f} | {measures.cpu:.1f} "
-            f"| {rest:.3f} s | {sizes[trials // 10]:.0f}, {sizes[-1]:.0f} |",
+            f"| {tracker} | {trials} | {whole.cpu:.1f} | {steps.cpu:.1f} "
+            f"| {(whole.cpu - steps.cpu) / trials:.3f} s "
+            f"| {sizes[trials // 10]:.0f}, {sizes[-1]:.0f} |",
             flush=True,
         )
 
 
-def measure_sweep(
-    tracker: str, rates: int, quick: bool
-) -> tuple[Spent, Spent, Spent, Sequence[float]]:
-    """The whole command, imports and loading the base included; its steps; its measures and
-    pictures; resident MiB after each family.
+def measure_sweep(tracker: str, rates: int) -> tuple[Spent, Spent, Sequence[float]]:
+    """The whole command, imports and loading the base included; its steps; resident MiB after each
+    trial.
     """
     whole = Spent(cpu=time.process_time())  # of the imports so far
     os.environ["WANDB_MODE"] = "offline"
     with whole.counting(), tempfile.TemporaryDirectory() as folder:
         import lora_sweep.__main__ as command
         from lora_sweep.sweep.family import FamilyRun
-        from lora_sweep.sweep.finish import Finisher
         from lora_sweep.training import loop
 
         steps = Spent().on(loop, "train_step")
-        measures = Spent().on(Finisher, "evaluate")
         sizes: list[float] = []
         run = FamilyRun.run
 
@@ -62,8 +57,8 @@ def measure_sweep(
         sys.argv = [
             "lora_sweep", "-m", f"rank={','.join(map(str, RANKS))}", f"optimizer.lr={lrs}",
             "optimizer=adamw", f"train.max_train_steps={STEPS}", f"tracker={tracker}",
-            "train.device=cpu", f"results.dir={folder}",
-            *(["evaluate=off"] if quick else []),
+            "evaluate=off", "evaluate.loss_timesteps=0", "train.device=cpu",
+            f"results.dir={folder}",
         ]  # fmt: skip
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
             try:
@@ -71,7 +66,7 @@ def measure_sweep(
             except SystemExit as end:
                 assert not end.code, "the sweep failed"
     assert len(sizes) == len(RANKS) * rates
-    return whole, steps, measures, sizes
+    return whole, steps, sizes
 
 
 def resident_mib() -> float:
