@@ -4,24 +4,22 @@ sweep. No torch.
 
 from __future__ import annotations
 
-import os
 import queue
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lora_sweep.config.settings import Device, Settings
 from lora_sweep.errors import LoraSweepError
 from lora_sweep.results.board import Board
 from lora_sweep.results.progress import say
 from lora_sweep.results.trial_record import TrialState
-from lora_sweep.sweep.cost.machine import available_memory, visible_gpus
+from lora_sweep.sweep.cost.machine import available_memory
 from lora_sweep.sweep.executor import More, no_more
 from lora_sweep.sweep.giving_up import WorkerStopped, give_up
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.memory import gib, predicted_memory
 from lora_sweep.sweep.unit import Unit
-from lora_sweep.sweep.worker_process import VISIBLE, Report, WorkerProcess
+from lora_sweep.sweep.worker_process import Report, WorkerProcess
 
 MOST_DEATHS = 3  # of workers over one family, before it is given up
 POLL_SECONDS = 0.2
@@ -193,15 +191,6 @@ class WorkerPool:
             for worker in self._workers.values():
                 worker.kill()
             self._workers.clear()
-
-
-def gpus_for(settings: Settings) -> list[str]:
-    """The GPUs that workers may share out, each as CUDA_VISIBLE_DEVICES names it."""
-    if settings.train.device is Device.cpu:
-        return []
-    count = len(visible_gpus())
-    named = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
-    return named[:count] if len(named) >= count else [str(index) for index in range(count)]
 
 
 def memory_hint(unit: Unit) -> str:

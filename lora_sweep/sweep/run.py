@@ -21,9 +21,10 @@ from lora_sweep.results.trial_record import TrialRecord, TrialState
 from lora_sweep.results.views import view_of
 from lora_sweep.sweep.cluster.options import ClusterOptions
 from lora_sweep.sweep.executor import Executor, InProcess
+from lora_sweep.sweep.gpus import gpus_for
 from lora_sweep.sweep.interrupt import STOPPING, Interrupt, interruptible
 from lora_sweep.sweep.lookup import settled
-from lora_sweep.sweep.pool import WorkerPool, gpus_for
+from lora_sweep.sweep.pool import WorkerPool
 from lora_sweep.sweep.request import TrialRequest, resolve_request
 from lora_sweep.sweep.trial_log import catch_up
 from lora_sweep.sweep.unit import Unit, units_of
@@ -155,7 +156,7 @@ def executor_of(
         from lora_sweep.sweep.cluster.build import cluster_executor
 
         return cluster_executor(cluster)
-    gpus = gpus_for(units[0].requests[0].settings)
+    gpus = gpus_for(units)
     count = min(len(units), workers if workers is not None else max(1, len(gpus)))
     if count <= 1:
         return InProcess(alone=alone)

@@ -24,8 +24,9 @@ from lora_sweep.results.store import Store
 from lora_sweep.sweep.checkpoints import CheckpointIndex
 from lora_sweep.sweep.cluster import attempts
 from lora_sweep.sweep.cluster.ledger import Batch, JobFile, read_batch, read_job
+from lora_sweep.sweep.gpus import gpus_for
 from lora_sweep.sweep.interrupt import Interrupt, interruptible
-from lora_sweep.sweep.pool import WorkerPool, gpus_for
+from lora_sweep.sweep.pool import WorkerPool
 from lora_sweep.sweep.unit import Unit
 
 LOOK_SECONDS = 5.0  # between two looks for states that other jobs wait for
@@ -65,7 +66,7 @@ def run_job(
 def _train(units: Sequence[Unit], interrupt: Interrupt) -> None:
     if not units:
         return
-    gpus = gpus_for(units[0].requests[0].settings)
+    gpus = gpus_for(units)
     shown = [BoardTrial(r.id, r.name, r.max_train_steps) for unit in units for r in unit.requests]
     board = Board(shown, sum(unit.steps for unit in units))
     WorkerPool(min(len(units), max(1, len(gpus))), gpus).run(units, board, interrupt)
