@@ -15,7 +15,7 @@ from typing import Any
 
 from sweep.runs import rows_of, weights_of
 
-PATIENCE = 240.0  # seconds, of one command: the machine may be busy
+PATIENCE = 600.0  # seconds, of one command: the machine may be busy
 TRIAL = (
     "dataset=face", "dataset.set=varied", "dataset.class_noun=woman", "train.batch_size=1",
     "train.checkpoint_every=5", "optimizer=adamw", "evaluate=off", "evaluate.loss_timesteps=1",
@@ -88,8 +88,8 @@ def notes(root: Path) -> list[dict[str, Any]]:
 
 
 def training(root: Path, but: Sequence[str] = ()) -> dict[str, Any] | None:
-    """The note of a job that is being trained now, has taken a few steps, and is not one of `but`
-    by its id.
+    """The note of a job that is being trained now and has saved a few steps, with its number; none
+    of `but`, by their ids.
     """
     for path in sorted(root.glob("cluster/*/jobs/*.notes.jsonl")):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -98,7 +98,7 @@ def training(root: Path, but: Sequence[str] = ()) -> dict[str, Any] | None:
         job = json.loads(path.with_name(path.name.replace(".notes.jsonl", ".json")).read_text())
         trials = [trial["id"] for unit in job["units"] for trial in unit["trials"]]
         if any(_saved(root, trial) for trial in trials):
-            return rows[-1]
+            return {**rows[-1], "job": int(path.name.split(".")[0])}
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cluster.commands import PATIENCE, TWELVE, notes, outcomes, run, started, training, wait_until
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(1800)]
 
 RAY = ("hydra/launcher=ray", "hydra.launcher.workers=2", "hydra.launcher.poll_seconds=0.5")
 Roots = Callable[[str], Path]

@@ -25,7 +25,7 @@ from cluster.commands import (
     wait_until,
 )
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 LAB = Path(__file__).parents[2] / "scripts" / "slurm_local.sh"
 SLURM = (
@@ -90,22 +90,26 @@ def test_a_job_out_of_time_saves_and_is_requeued_and_others_go_on_from_its_state
     new_root: Roots, tmp_path: Path
 ) -> None:
     lengths = "train.max_train_steps=100,200,900"
-    asked = (*TRIAL, lengths, "rank=2", "train.checkpoint_every=0", "tracker=wandb")
+    asked = (*TRIAL, lengths, "rank=2", "train.checkpoint_every=20", "tracker=wandb")
     there, here = new_root("there"), new_root("here")
-    # SLURM looks for the end of jobs' time every half minute: the signal comes 5 to 35 s after the
-    # start, on a slow machine now and then before the first step.
     status, said = run(
-        there, *asked, *SLURM, "hydra.launcher.time_minutes=1", "hydra.launcher.signal_seconds=55",
-        "hydra.launcher.max_attempts=9", "hydra.launcher.detach=true",
-    )  # fmt: skip
+        there, *asked, *SLURM, "hydra.launcher.signal_seconds=60", "hydra.launcher.detach=true"
+    )
     assert status == 0 and "cut into 3 parts" in said, said
     (folder,) = there.glob("multirun/*/*")
     status_of = [sys.executable, "-m", "lora_sweep.sweep.status", str(folder)]
     assert "waits for a state of job" in sh(*status_of)
+    trunk = wait_until(lambda: training(there), "trunk in training")
+    sh("scontrol", "update", f"JobId={trunk['id']}", "TimeLimit=1")
+    wait_until(lambda: any(n["event"] == "stopped" for n in notes(there)), "job out of time")
+    sh("scontrol", "update", f"JobId={trunk['id']}", "TimeLimit=240")
     assert run(here, *asked)[0] == 0
     wait_until(lambda: not sh("squeue", "-h").strip(), "end of all jobs")
     stops = [note for note in notes(there) if note["event"] == "stopped"]
-    assert stops and all("time is up" in note["reason"] for note in stops)
+    assert [note["job"] for note in stops] == [trunk["job"]]
+    assert "time is up" in stops[0]["reason"]
+    began = [note["id"] for note in notes(there) if note["event"] == "began"]
+    assert began.count(trunk["id"]) == 2 and len(set(began)) == 3
     assert sh(*status_of).splitlines()[0].startswith("3 trials: 3 done")
     assert outcomes(there) == outcomes(here)
     # Whoever waited for no job has its summary by giving the command again.
