@@ -12,9 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from planted import GOOD_CAPTION, HOSTILE, add_row, one_scene, packaged, planted_set, write_set
+from planted import (
+    GOOD_CAPTION,
+    HOSTILE,
+    add_row,
+    one_scene,
+    packaged,
+    planted_set,
+    two_people,
+    write_set,
+)
 
 from lora_sweep.data.check.__main__ import main
+from lora_sweep.data.check.faces import face_counter
 from lora_sweep.data.check.findings import MAX_DETAILS, Findings, Kind
 from lora_sweep.data.check.looks import look_at
 from lora_sweep.data.check.similar import alike_pairs
@@ -64,9 +74,14 @@ def test_each_planted_fault_is_found_and_nothing_else(
     assert found_in(output) == expected
 
 
-@pytest.mark.skipif(not HAS_FACES, reason="dlib, of the faces extra, is not installed")
-def test_a_second_face_is_found_where_dlib_is_installed() -> None:
-    assert Kind.other_faces.title == "more than one face"  # planted, and expected above
+@pytest.mark.skipif(not HAS_FACES, reason="dlib-bin is not installed")
+def test_faces_are_counted_where_dlib_is_installed() -> None:
+    count = face_counter()
+    assert count is not None
+    portrait = packaged("face_class", 0).resize((512, 512))
+    assert count(portrait) == 1
+    assert count(two_people().resize((1024, 512))) == 2
+    assert count(packaged("y2k", 0).resize((512, 512))) == 0
 
 
 @pytest.mark.parametrize("name", packaged_names())
@@ -228,16 +243,21 @@ def test_the_words_that_fall_off_are_those_after_77_tokens() -> None:
     assert counter.words_lost(kept, []) == ""
 
 
-def test_a_tokenizer_in_files_counts_as_transformers_does(tmp_path: Path) -> None:
+def test_tokens_are_counted_as_transformers_counts_them(tmp_path: Path) -> None:
     from transformers import CLIPTokenizer
 
+    from lora_sweep.model.clip_tokenizer import sdxl_tokenizers
     from lora_sweep.nano import WEIGHTS
 
-    theirs = CLIPTokenizer.from_pretrained(str(WEIGHTS / "tokenizer"))
-    theirs.save_pretrained(tmp_path)
-    ours = find_tokenizer(str(tmp_path))
-    for text in ("a photo of TOK dog", "ÀÉÎ ünïcode 中文 1234 don't", HOSTILE, "  "):
-        assert ours.count(text) == len(theirs(text).input_ids)
+    nano = CLIPTokenizer.from_pretrained(str(WEIGHTS / "tokenizer"))
+    nano.save_pretrained(tmp_path)
+    for ours, theirs in (
+        (find_tokenizer(None), sdxl_tokenizers()[0]),
+        (find_tokenizer("nano"), nano),
+        (find_tokenizer(str(tmp_path)), nano),
+    ):
+        for text in ("a photo of TOK dog", "ÀÉÎ ünïcode 中文 1234 don't", HOSTILE, "  "):
+            assert ours.count(text) == len(theirs(text).input_ids)
 
 
 def test_interrupted_it_judges_what_it_has_seen(

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from lora_sweep.data.folder import Entry
 
 LINES_OF_A_KIND = 10
-WITHOUT_FACES = (
-    "faces were not counted: dlib is not installed; pip install dlib-bin, or lora_sweep[faces]"
-)
+WITHOUT_FACES = "faces were not counted: dlib is not installed; pip install dlib-bin"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--instance-prompt", help="caption of pictures that have none")
     parser.add_argument(
         "--tokenizer",
-        help="nano, a folder, or a hub name; default: CLIP's if it is on this machine, else nano",
+        help="nano, a folder, or a hub name; default: that of SDXL",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(

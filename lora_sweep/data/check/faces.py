@@ -1,4 +1,4 @@
-"""How many faces a picture shows, by dlib's HOG detector, which the `faces` extra installs.
+"""How many faces a picture shows, by dlib's HOG detector, if the package dlib-bin is installed.
 
 Only faces seen from the front, of at least a twelfth of the short side, are found: a second face in
 profile or far behind is not.
