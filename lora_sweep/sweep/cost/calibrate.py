@@ -68,7 +68,7 @@ class Calibration:
         self.resolver = Resolver()
         sizes = [trial["settings"]["train"]["batch_size"] for trial in job.trials]
         self.pictures = max(PICTURES, *sizes)  # an epoch of fewer would have short batches
-        self.start = 0.0  # seconds of a process until its base is loaded
+        self.start = self.embed = 0.0  # seconds until the base is loaded; of one picture
         self._base: tuple[object, Base] | None = None
         self._prepared: dict[object, tuple[TrialRequest, Prepared, float]] = {}
 
@@ -103,7 +103,8 @@ class Calibration:
         try:
             lines = [{"kind": "step", "trial": index, **each} for each in timed_steps(trial)]
             if finishes:
-                known = {"start": self.start, "encode": encode, "build": building.seconds}
+                known = {"start": self.start, "encode": encode, "embed": self.embed}
+                known["build"] = building.seconds
                 told = _finish(trial, evaluations, self.store)
                 lines.append({"kind": "finish", "trial": index, **known, **told})
             return lines
@@ -140,6 +141,7 @@ class Calibration:
         """
         asked = request.settings.evaluate
         prompts = asked.prompts[: asked.batch_size] or ("a picture",)
+        self.embed = self._embed(base, _measured(request, prompts=prompts, loss_timesteps=0))
         each = max(1, asked.batch_size // len(prompts))
         found: list[_Evaluation] = []
         for steps, levels in ((2, 3), (6, 1), (2, 1)):  # the shortest last: what is first is slow
@@ -150,6 +152,14 @@ class Calibration:
             prepared = prepare(base, changed, self.store)
             found.append(_Evaluation(changed, prepared, len(prompts) * each))
         return found
+
+    def _embed(self, base: Base, request: TrialRequest) -> float:
+        """Seconds of one picture, after another: the first also opens what it is embedded by."""
+        prepare(base, _few_pictures(request, 1), self.store)
+        with Clock(request.settings, base.device) as embedding:
+            prepare(base, request, self.store)
+        different = {example.digest for example in request.examples.train}
+        return embedding.seconds / max(1, len(different) - 1)
 
 
 @dataclass(frozen=True)

@@ -186,26 +186,33 @@ def evaluation_seconds(request: TrialRequest, finish: FinishCost) -> float:
 
 def preparing_seconds(requests: Sequence[TrialRequest], known: Known, store: Store) -> float:
     """A process and its base; encoding pictures, drawing those of the class and those that drift is
-    measured on: all of it once.
+    measured on, embedding what samples are compared with: all of it once.
     """
-    seconds, latents, drawn = 0.0, 0, 0
-    start = encode = 0.0
+    start = encode = embed = drawing = 0.0
+    latents = drawn = 0
+    drift, embedded = dict[str, float](), set[str]()  # seconds by prompt; pictures by digest
     for request in different_preparations(requests):
         finish, settings = known.finish(request), request.settings
         if finish is None:
             continue
-        start, encode = finish.start, finish.encode
+        start, encode, embed = finish.start, finish.encode, finish.embed
         latents += latent_count(request)
-        each = finish.picture + finish.encode
-        if settings.evaluate.loss_timesteps:
-            prompts = len(drift_prompts(settings))
-            seconds += prompts * (settings.evaluate.sample_steps * finish.sample_step + each)
+        asked = settings.evaluate
+        if asked.loss_timesteps:
+            one = asked.sample_steps * finish.sample_step + asked.loss_timesteps * finish.loss_row
+            drift |= dict.fromkeys(drift_prompts(settings), one)
+        if asked.prompts:
+            embedded |= {example.digest for example in request.examples.train}
         if isinstance(settings.prior, PriorGenerated):
-            wanted = max(0, num_class_pictures(request) - drawn)
-            drawn += wanted
-            seconds += wanted * (settings.prior.sample_steps * finish.sample_step + each)
-    new = max(0, latents - cached(store, "latents"))
-    return start + seconds + encode * new
+            drawn = max(drawn, num_class_pictures(request))
+            drawing = settings.prior.sample_steps * finish.sample_step + finish.picture
+    made = (
+        (encode, latents, cached(store, "latents")),
+        (embed, len(embedded), cached(store, "embeddings")),
+        (drawing, drawn, cached(store, "class_images", "png")),
+    )
+    once = sum(seconds * max(0, wanted - there) for seconds, wanted, there in made)
+    return start + sum(drift.values()) + once
 
 
 def _multiples(segment: Segment, every: int | None) -> int:

@@ -42,7 +42,8 @@ class FinishCost:
 
     key: FinishKey
     start: float  # a process: imports, loading the base
-    encode: float  # one picture
+    encode: float  # one picture, into latents
+    embed: float  # one picture, for the measures that compare pictures
     build: float  # putting a trial on the base
     caption: float  # encoding one for good
     loss_row: float  # of val_loss and fit_loss: one picture at one timestep

@@ -38,8 +38,8 @@ def cost(
 
 def finish(**changes: Any) -> FinishCost:
     """What everything beside steps takes: nothing, but for what is named."""
-    times = ("start", "encode", "build", "caption", "loss_row", "sample_step", "picture", "save",
-             "export")  # fmt: skip
+    times = ("start", "encode", "embed", "build", "caption", "loss_row", "sample_step", "picture",
+    "save", "export")  # fmt: skip
     of_key = {name: value for name, value in changes.items() if name in vars(FINISH)}
     values: dict[str, Any] = {"memory": None, "date": "2026-01-01", **dict.fromkeys(times, 0.0)}
     values["key"] = replace(FINISH, **of_key)

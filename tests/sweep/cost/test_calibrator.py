@@ -16,8 +16,8 @@ from lora_sweep.sweep.cost import calibrator as module
 from lora_sweep.sweep.cost.calibrator import Calibrator
 from lora_sweep.sweep.request import Resolver, TrialRequest
 
-SECONDS = {"start", "encode", "build", "caption", "loss_row", "sample_step", "picture", "save",
-           "export"}  # fmt: skip
+SECONDS = {"start", "encode", "embed", "build", "caption", "loss_row", "sample_step", "picture",
+    "save", "export"}  # fmt: skip
 
 
 def request(root: Path, te_mode: str = "pivotal", **changes: Any) -> TrialRequest:

@@ -38,7 +38,7 @@ def requests_of(root: Path, *lengths: int, **changes: Any) -> dict[str, TrialReq
     return {request.id: request for request in found}
 
 
-def known(request: TrialRequest, memory: int | None = None, **times: float) -> Known:
+def known(request: TrialRequest, memory: int | None = None, **times: Any) -> Known:
     """All that costs, as these say."""
     steps = [
         StepCost(step_key(request, trains), 2.0, TEXT if trains else UNET, memory, "today")
@@ -55,7 +55,7 @@ def family_of(requests: Mapping[str, TrialRequest]) -> Family:
     return family
 
 
-def cost(requests: Mapping[str, TrialRequest], **times: float) -> FamilyCost:
+def cost(requests: Mapping[str, TrialRequest], **times: Any) -> FamilyCost:
     first = next(iter(requests.values()))
     return Estimator(known(first, **times), requests).family(family_of(requests))
 
@@ -161,7 +161,7 @@ def test_memory_is_the_most_of_steps_and_measures(tmp_path: Path) -> None:
     assert known(request).memory(request) is None
 
 
-def prepared(request: TrialRequest, root: Path, *more: TrialRequest, **times: float) -> float:
+def prepared(request: TrialRequest, root: Path, *more: TrialRequest, **times: Any) -> float:
     return preparing_seconds([request, *more], known(request, **times), Store(root))
 
 
@@ -178,6 +178,20 @@ def test_latents_that_are_there_are_not_encoded(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert prepared(request, tmp_path, encode=1.0) == 2
+
+
+def test_pictures_that_samples_are_compared_with_are_embedded_once(tmp_path: Path) -> None:
+    asked = Evaluate(prompts=("a TOK",), loss_timesteps=0)
+    one, other = requests_of(tmp_path, 20, 40, evaluate=asked).values()
+    more = requests_of(tmp_path, 20, evaluate=asked, seed=3).values()
+    assert prepared(one, tmp_path, other, *more, embed=1.0) == 6
+
+
+def test_drift_is_measured_on_pictures_drawn_and_predicted_once(tmp_path: Path) -> None:
+    asked = Evaluate(loss_timesteps=4, sample_steps=5)
+    one, other = requests_of(tmp_path, 20, 40, evaluate=asked).values()
+    assert prepared(one, tmp_path, other, sample_step=1.0) == 5
+    assert prepared(one, tmp_path, other, loss_row=1.0) == 4
 
 
 def test_class_pictures_are_drawn_once_and_encoded(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from lora_sweep.sweep.stages import spec_of
 from lora_sweep.sweep.tree import build_tree
 
 FINISH = dict.fromkeys(
-    ("start", "encode", "build", "caption", "loss_row", "sample_step", "picture", "save",
-     "export"), 0.5,
+    ("start", "encode", "embed", "build", "caption", "loss_row", "sample_step", "picture",
+    "save", "export"), 0.5,
 )  # fmt: skip
 
 
