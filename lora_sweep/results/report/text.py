@@ -20,6 +20,9 @@ from lora_sweep.results.report.verdict import Standing, Verdict
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
 WIDTH_OF_A_LOG = 240
 MOST_TIED = 8
+LONGEST_NUMBER = 8
+"""Characters of a setting's value, as a search draws them, before it is rounded."""
+
 LIKELY = 0.8
 """A chance of being best from which on a tie is called otherwise."""
 
@@ -168,6 +171,8 @@ def _score(found: Found, verdict: Verdict | None, measure: str, group: int) -> s
 
 
 def _cell(value: Value) -> str:
+    if isinstance(value, float) and len(str(value)) > LONGEST_NUMBER:
+        return f"{value:.4g}"
     return "-" if value is None else _printable(str(value))
 
 

@@ -70,6 +70,15 @@ def test_without_repeats_it_says_that_it_does_not_know_how_sure(own: Made) -> No
     assert "nothing ran with a second seed" in printed(own)
 
 
+def test_numbers_that_a_search_has_drawn_are_rounded(own: Made) -> None:
+    sweep = json.loads(own.folder.sweep.read_text("utf-8"))
+    for row, rate in zip(sweep["trials"], (1.23456789e-4, 1e-4, 0.5, 2.0), strict=True):
+        row["overrides"] = [f"optimizer.lr={rate}"]
+    own.folder.sweep.write_text(json.dumps(sweep), "utf-8")
+    text = printed(own)
+    assert "0.0001235" in text and "123456" not in text
+
+
 def test_nothing_of_a_name_or_reason_is_taken_for_markup(own: Made) -> None:
     folder = own.store.trial("000000000001")
     error = "[red]no[/red] \x1b[31m [/]"

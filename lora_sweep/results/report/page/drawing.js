@@ -26,7 +26,7 @@ const svgText = (x, y, props, words) => svg('text', { x, y, ...props }, words);
 
 // Grid lines and ticks of both axes, and their names.
 function plotFrame({ left, right, top, bottom }, x, y, xName, yName) {
-  const [xs, ys] = [x.ticks(Math.max(2, Math.round((right - left) / 90))), y.ticks(5)];
+  const [xs, ys] = [x.ticks(Math.max(4, Math.round((right - left) / 90))), y.ticks(5)];
   const [xLabels, yLabels] = [tickLabels(xs), tickLabels(ys)];
   const name = { class: 'axis-name', 'text-anchor': 'middle' };
   return [
