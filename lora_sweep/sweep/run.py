@@ -183,7 +183,7 @@ def execute(work: Callable[[Interrupt], None], board: Board, max_failures: int |
 def _stop_at(max_failures: int | None, board: Board, interrupt: Interrupt) -> None:
     if max_failures is not None and board.faults >= max_failures:
         interrupt.stop(
-            f"{board.faults} of the trials failed or diverged, and sweep.max_failures={max_failures}"
+            f"{board.faults} of the trials failed or diverged and sweep.max_failures={max_failures}"
         )
 
 
