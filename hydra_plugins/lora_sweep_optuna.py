@@ -18,6 +18,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+LAUNCHERS = ("tree", "plan")
+"""Launchers that a study can be handed to."""
+
 
 @dataclass
 class OptunaSweeperConf:
@@ -72,10 +75,14 @@ class OptunaSweeper(Sweeper):
         from lora_sweep.sweep.search.launch import StudyAsked
 
         loader = self.hydra_context.config_loader
-        if not hasattr(self.launcher, "trains"):
-            chosen = self.config.hydra.runtime.choices["hydra/launcher"]
+        chosen = self.config.hydra.runtime.choices["hydra/launcher"]
+        if chosen not in LAUNCHERS:
             raise SettingsError(
-                [f"hydra/launcher={chosen}: a study needs hydra/launcher=tree, the default"]
+                [
+                    f"hydra/launcher={chosen}: a study is searched with hydra/launcher=tree, the "
+                    "default; on several machines start the same command on each, with "
+                    "study.join=true and one results.dir"
+                ]
             )
         study = study_of(self.config)
         options = options_of(sweep_of(self.config), self.launcher.workers, grid=None)

@@ -24,10 +24,11 @@ from lora_sweep.results.store import Store, StudyFolder
 from lora_sweep.results.summary import SweepRow
 from lora_sweep.results.wandb_sweep import log_sweep
 from lora_sweep.sweep.executor import Executor, InProcess
+from lora_sweep.sweep.gpus import gpus_for
 from lora_sweep.sweep.interrupt import Interrupt
 from lora_sweep.sweep.launch import report_on
 from lora_sweep.sweep.options import SweepOptions
-from lora_sweep.sweep.pool import WorkerPool, gpus_for
+from lora_sweep.sweep.pool import WorkerPool
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.run import execute
 from lora_sweep.sweep.search.best import best_lines
@@ -44,11 +45,12 @@ from lora_sweep.sweep.search.storage import (
 )
 from lora_sweep.sweep.search.study import StudyPlan, open_study
 from lora_sweep.sweep.search.summary import summarize
+from lora_sweep.sweep.unit import units_of
 
 POLL_SECONDS = 1.0  # while others have the rest of the trials
 
-MakeExecutor = Callable[[TrialRequest, int], Executor]
-"""Who trains: of one trial of the study, and how many at once."""
+MakeExecutor = Callable[[int, Sequence[str]], Executor]
+"""Who trains: so many trials at once, on these GPUs."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def _search(
     executor_of: MakeExecutor,
 ) -> None:
     files, board = hands.store.study(plan.name), Board([], 0)
-    workers = asked.options.workers or max(1, len(gpus_for(example.settings)))
+    gpus = gpus_for(units_of([example], hands.store.root)[0])
+    workers = asked.options.workers or max(1, len(gpus))
     artifacts = files.artifacts if plan.settings.pictures else None
     alone = not plan.settings.join
     with Runner(study, files.path, plan.settings.heartbeat, alone=alone) as runner:
@@ -124,7 +127,7 @@ def _search(
         search = Search(plan, study, hands, runner, board, workers=workers, artifacts=artifacts)
         try:
             execute(
-                lambda interrupt: _work(search, lambda: executor_of(example, workers), interrupt),
+                lambda interrupt: _work(search, lambda: executor_of(workers, gpus), interrupt),
                 board,
                 asked.options.max_failures,
             )
@@ -132,10 +135,8 @@ def _search(
             search.let_go()
 
 
-def _executor(example: TrialRequest, workers: int) -> Executor:
-    if workers <= 1:
-        return InProcess()
-    return WorkerPool(workers, gpus_for(example.settings))
+def _executor(workers: int, gpus: Sequence[str]) -> Executor:
+    return InProcess() if workers <= 1 else WorkerPool(workers, gpus)
 
 
 def _work(search: Search, make: Callable[[], Executor], interrupt: Interrupt) -> None:

@@ -173,7 +173,7 @@ def run(
     asked = StudyAsked(
         study, space, composer(root), root / "multirun" / "now", SweepOptions(workers)
     )
-    return run_study(asked, executor_of=lambda example, count: made)
+    return run_study(asked, executor_of=lambda count, gpus: made)
 
 
 def told(root: Path, study: Study) -> list[tuple[Any, ...]]:

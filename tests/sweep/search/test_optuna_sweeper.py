@@ -158,7 +158,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("study=fast", "lora.ranks=4,8"): "lora.ranks: there is no such setting",
     ("study=fast", "study.trial=4"): "study.trial: there is no such setting; did you mean",
     ("study=fast", "study.trials=many"): "study.trials=many: must be a whole number",
-    ("study=fast", "hydra/launcher=basic"): "a study needs hydra/launcher=tree",
+    ("study=fast", "hydra/launcher=basic"): "a study is searched with hydra/launcher=tree",
     ("study=fast", "sweep=demo"): "only hydra/sweeper=grid",
     ("study=fats",): "study=fats: there is no such choice; did you mean study=fast?",
     ("study.name=a", "study.objectives=[val_loss]"): "study.space is empty",
