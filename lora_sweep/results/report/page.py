@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from lora_sweep.files import to_json
 
 PARTS = Path(__file__).parent / "page"
+STYLES = ("style.css", "parts.css", "windows.css")
 SCRIPTS = (
     "dom.js",
     "tip.js",
@@ -51,9 +53,8 @@ SCRIPTS = (
 
 def render_page(content: Any, curves: Any, pictures: list[str]) -> str:
     """The whole page."""
-    style = (PARTS / "style.css").read_text(encoding="utf-8")
-    parts = [(PARTS / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    script = "".join(["(() => {\n'use strict';\n", *parts, "})();\n"])
+    style = _joined(STYLES)
+    script = f"(() => {{\n'use strict';\n{_joined(SCRIPTS)}}})();\n"
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "img-src data: file: 'self'; base-uri 'none'; form-action 'none'"
@@ -68,6 +69,10 @@ def render_page(content: Any, curves: Any, pictures: list[str]) -> str:
         pictures=script_json(pictures),
         script=script,
     )
+
+
+def _joined(names: Sequence[str]) -> str:
+    return "".join((PARTS / name).read_text(encoding="utf-8") for name in names)
 
 
 def script_json(value: Any) -> str:

@@ -11,7 +11,7 @@ import pytest
 from made_sweeps import Made, make_sweep
 
 from lora_sweep.results.report import write_report
-from lora_sweep.results.report.page import PARTS, SCRIPTS, render_page, script_json
+from lora_sweep.results.report.page import PARTS, SCRIPTS, STYLES, render_page, script_json
 
 AWKWARD = ["</script><script>x()</script>", "<!--<script>", "\u2028\u2029", "&lt;", '"\\', "]]>"]
 
@@ -55,7 +55,8 @@ def test_the_page_asks_for_nothing_but_pictures_beside_it(made: Made) -> None:
 
 
 def test_every_part_of_the_page_is_in_it_once() -> None:
-    assert sorted(SCRIPTS) == sorted(path.name for path in PARTS.glob("*.js"))
+    for names, ending in ((SCRIPTS, "js"), (STYLES, "css")):
+        assert sorted(names) == sorted(path.name for path in PARTS.glob(f"*.{ending}"))
     lines = [line for path in PARTS.iterdir() for line in path.read_text("utf-8").splitlines()]
     assert max(map(len, lines)) <= 100
 
