@@ -131,7 +131,8 @@ class FamilyRun:
         found = self.checkpoints.latest_whole(segment, say)
         if found is not None:
             trial = live.build(logs[-1].request, _load(found))
-            say(f"{logs[-1].request.name}: {_going_on(logs[-1], found.step)}")
+            if not logs[-1].has_paused:
+                say(f"{logs[-1].request.name}: {_going_on(logs[-1], found.step)}")
         elif segment.parent is None:
             trial = live.build(logs[-1].request)
         elif live.trial is not None and self._at == segment.parent:

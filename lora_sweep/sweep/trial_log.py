@@ -61,6 +61,12 @@ class TrialLog:
         """Whether the trial has taken steps in this process."""
         return self._metrics is not None
 
+    @property
+    def has_paused(self) -> bool:
+        """Whether the trial was left at a step as planned, to be gone on with."""
+        record = self.record
+        return record.state is TrialState.waiting and record.steps > 0 and record.error is None
+
     def open(self, found: FoundCheckpoint | None) -> None:
         """Begin, or go on: with rows up to a state on disk that this trial passes, whoever saved
         it.
