@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -93,14 +94,16 @@ def test_a_job_out_of_time_saves_and_is_requeued_and_others_go_on_from_its_state
     asked = (*TRIAL, lengths, "rank=2", "train.checkpoint_every=20", "tracker=wandb")
     there, here = new_root("there"), new_root("here")
     status, said = run(
-        there, *asked, *SLURM, "hydra.launcher.signal_seconds=60", "hydra.launcher.detach=true"
+        there, *asked, *SLURM, "hydra.launcher.signal_seconds=115", "hydra.launcher.detach=true"
     )
     assert status == 0 and "cut into 3 parts" in said, said
     (folder,) = there.glob("multirun/*/*")
     status_of = [sys.executable, "-m", "lora_sweep.sweep.status", str(folder)]
     assert "waits for a state of job" in sh(*status_of)
     trunk = wait_until(lambda: training(there), "trunk in training")
-    sh("scontrol", "update", f"JobId={trunk['id']}", "TimeLimit=1")
+    # SLURM looks at the time of jobs every half minute, and signals those with too little of it.
+    minutes = int((time.time() - trunk["time"]) // 60) + 2
+    sh("scontrol", "update", f"JobId={trunk['id']}", f"TimeLimit={minutes}")
     wait_until(lambda: any(n["event"] == "stopped" for n in notes(there)), "job out of time")
     sh("scontrol", "update", f"JobId={trunk['id']}", "TimeLimit=240")
     assert run(here, *asked)[0] == 0
