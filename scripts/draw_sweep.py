@@ -1,0 +1,99 @@
+"""One picture of a sweep: training pictures on top, then a row of samples for each setting.
+
+python scripts/draw_sweep.py results/multirun/DATE/TIME sheet.webp
+
+A row has, for every seed of the setting and every prompt, the samples of the trials' last step.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from lora_sweep.data.images import read_picture
+from lora_sweep.data.sources import load_examples
+from lora_sweep.quiet import quiet_libraries
+from lora_sweep.results.finished import finished_trials
+from lora_sweep.results.report.read import Found
+from lora_sweep.results.report.sources import find
+
+GAP, FONT_SIZE, LABEL = 2, 12, 110
+QUALITY = 80  # of WebP
+SELF_EVIDENT = ("experiment", "optimizer", "te_mode", "prior", "snr")
+"""Axes whose values need no name beside them."""
+
+INK, PAPER = "#222222", "#ffffff"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sweep", type=Path, help="the folder with sweep.json")
+    parser.add_argument("picture", type=Path, help="the WebP or PNG file to write")
+    parser.add_argument("--images", type=int, default=2, help="of each prompt and seed (2)")
+    parser.add_argument("--edge", type=int, default=64, help="pixels of each in the sheet (64)")
+    arguments = parser.parse_args()
+    quiet_libraries()
+    found = find([arguments.sweep])
+    rows = [(label_of(found, group), samples_of(found, group, arguments.images))
+            for group in found.groups]  # fmt: skip
+    width = max(len(pictures) for _, pictures in rows)
+    rows.insert(0, ("training pictures", training_pictures(found, width)))
+    draw_rows(rows, arguments.edge).save(arguments.picture, quality=QUALITY)
+
+
+def label_of(found: Found, group: Sequence[int]) -> str:
+    """What sets the trials of a group apart, a line for each axis."""
+    values = found.values[group[0]]
+    shown = {axis.name: values.get(axis.name) for axis in found.axes if not axis.is_seed}
+    lines = [
+        str(value) if name in SELF_EVIDENT else f"{name.split('.')[-1]} {value}"
+        for name, value in shown.items()
+        if value is not None
+    ]
+    return "\n".join(lines)
+
+
+def samples_of(found: Found, group: Sequence[int], count: int) -> list[Image.Image]:
+    """The last samples of each trial: `count` of each prompt."""
+    pictures: list[Image.Image] = []
+    for trial in (found.trials[index] for index in group):
+        last = max((sample.step for sample in trial.samples), default=None)
+        of_last = [sample for sample in trial.samples if sample.step == last]
+        for _, same in groupby(of_last, key=lambda sample: sample.prompt):
+            some = list(same)[:count]
+            pictures += [read_picture(trial.folder.samples / sample.file) for sample in some]
+    return pictures
+
+
+def training_pictures(found: Found, count: int) -> list[Image.Image]:
+    """Pictures that the first trial was trained on, as they are measured."""
+    from lora_sweep.results.measure.pictures import centre_square
+
+    (trial,) = finished_trials(found.store.root, [found.trials[0].id])
+    data, size = trial.settings.dataset, trial.settings.model.resolution
+    examples = load_examples(data, found.store.root).train[:count]
+    return [centre_square(example, data, size) for example in examples]
+
+
+def draw_rows(rows: Sequence[tuple[str, Sequence[Image.Image]]], edge: int) -> Image.Image:
+    """Labels on the left, pictures beside them."""
+    columns, step = max(len(pictures) for _, pictures in rows), edge + GAP
+    sheet = Image.new("RGB", (LABEL + columns * step, len(rows) * step + GAP), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)
+    for place, (label, pictures) in enumerate(rows):
+        top = GAP + place * step
+        draw.text((GAP, top + GAP), label, INK, font, spacing=2)
+        for column, picture in enumerate(pictures):
+            scaled = picture.resize((edge, edge), Image.Resampling.LANCZOS)
+            sheet.paste(scaled, (LABEL + column * step, top))
+    return sheet
+
+
+if __name__ == "__main__":
+    main()
