@@ -73,13 +73,23 @@ class ClusterLauncher(TreeLauncher):
 
     def hand_on(self, asked: Any) -> List[Any]:  # noqa: UP006
         """Train on the cluster; returns a value for each trial."""
+        asked = replace(asked, options=replace(asked.options, cluster=self.cluster()))
+        return super().hand_on(asked)
+
+    def cluster(self, waits: bool = False) -> Any:
+        """The settings, checked; `waits`: somebody has to stay until the end."""
         from lora_sweep.errors import SettingsError
 
         options = self.options()
-        if problems := options.problems():
+        problems = options.problems()
+        if waits and getattr(options, "detach", False):
+            problems.append(
+                "hydra.launcher.detach=true: a study chooses each trial by the ones before, so its "
+                "command has to stay"
+            )
+        if problems:
             raise SettingsError(problems)
-        asked = replace(asked, options=replace(asked.options, cluster=options))
-        return super().hand_on(asked)
+        return options
 
 
 class SlurmLauncher(ClusterLauncher):

@@ -6,7 +6,7 @@ nothing heavy is imported here.
 
 # No `from __future__ import annotations`: Hydra executes this file before it is in sys.modules,
 # where dataclasses look annotations up that are strings.
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, List, Optional  # noqa: UP035
@@ -18,7 +18,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-LAUNCHERS = ("tree", "plan")
+LAUNCHERS = ("tree", "plan", "slurm", "ray")
 """Launchers that a study can be handed to."""
 
 
@@ -86,6 +86,8 @@ class OptunaSweeper(Sweeper):
             )
         study = study_of(self.config)
         options = options_of(sweep_of(self.config), self.launcher.workers, grid=None)
+        if hasattr(self.launcher, "cluster"):
+            options = replace(options, cluster=self.launcher.cluster(waits=True))
         return StudyAsked(
             study,
             build_space(

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from lora_sweep.results.progress import say
 from lora_sweep.results.store import Store, StudyFolder
 from lora_sweep.results.summary import SweepRow
 from lora_sweep.results.wandb_sweep import log_sweep
+from lora_sweep.sweep.cluster.build import cluster_executor
+from lora_sweep.sweep.cluster.options import ClusterOptions
 from lora_sweep.sweep.executor import Executor, InProcess
 from lora_sweep.sweep.gpus import gpus_for
 from lora_sweep.sweep.interrupt import Interrupt
@@ -81,7 +84,8 @@ def run_study(
     hands = Hands(plan, store, asked.compose, checks)
     with _opened(plan, files) as study:
         try:
-            _search(asked, plan, study, hands, example, executor_of or _executor)
+            make = executor_of or partial(_executor, asked.options.cluster)
+            _search(asked, plan, study, hands, example, make)
         finally:
             rows = summarize(plan, study, store, asked.compose, store.sweep(asked.folder))
         _close(plan, study, store, asked, rows, example)
@@ -116,8 +120,9 @@ def _search(
     executor_of: MakeExecutor,
 ) -> None:
     files, board = hands.store.study(plan.name), Board([], 0)
-    gpus = gpus_for(units_of([example], hands.store.root)[0])
-    workers = asked.options.workers or max(1, len(gpus))
+    cluster = asked.options.cluster
+    gpus = gpus_for(units_of([example], hands.store.root)[0]) if cluster is None else []
+    workers = cluster.workers if cluster else asked.options.workers or max(1, len(gpus))
     artifacts = files.artifacts if plan.settings.pictures else None
     alone = not plan.settings.join
     with Runner(study, files.path, plan.settings.heartbeat, alone=alone) as runner:
@@ -135,7 +140,9 @@ def _search(
             search.let_go()
 
 
-def _executor(workers: int, gpus: Sequence[str]) -> Executor:
+def _executor(cluster: ClusterOptions | None, workers: int, gpus: Sequence[str]) -> Executor:
+    if cluster is not None:
+        return cluster_executor(cluster)
     return InProcess() if workers <= 1 else WorkerPool(workers, gpus)
 
 
