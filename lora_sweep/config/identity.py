@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import Field, fields, is_dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from lora_sweep.config.resolve import resolved
@@ -50,7 +51,10 @@ def canonical_json(settings: Settings) -> str:
 
 
 def identity_values(settings: Settings) -> dict[str, Any]:
-    """Return the settings that can change the adapter, nulls resolved, as plain values."""
+    """Return the settings that can change the adapter, nulls resolved, as plain values.
+
+    Sections are shared with other calls: they are to be read only.
+    """
     return _values(resolved(settings), "")
 
 
@@ -68,10 +72,16 @@ def _counts(field: Field[Any], value: Any, path: str) -> bool:
     return not (field.metadata.get("later") and value == field.default)
 
 
+# A sweep holds few different sections, however many trials: each is written out once.
+@lru_cache(maxsize=16384)
+def _section(section: Any, path: str) -> dict[str, Any]:
+    return _values(section, f"{path}.")
+
+
 def identity_value(value: Any, path: str) -> Any:
-    """Return a setting or section as plain values; `path` is its dotted name."""
+    """Return a setting or section as plain values, to be read only; `path` is its dotted name."""
     if is_dataclass(value):
-        return _values(value, f"{path}.")
+        return _section(value, path)
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, tuple):
