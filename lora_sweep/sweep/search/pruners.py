@@ -102,10 +102,12 @@ def build_pruner(study: StudySettings, longest: int) -> BasePruner:
 
 
 def _halving_arguments(study: StudySettings, longest: int) -> dict[str, Any]:
-    """Two rungs before the end of the longest trial, unless asked otherwise."""
+    """One rung before the end of the longest trial, unless asked otherwise: judged much earlier,
+    Prodigy's trials look poor whatever becomes of them, since its step size has yet to grow.
+    """
     arguments = {"reduction_factor": REDUCTION_FACTOR, **study.pruner.arguments}
     factor = arguments["reduction_factor"]
-    first = study.rungs[0] if study.rungs else max(1, math.ceil(longest / max(1, factor) ** 2))
+    first = study.rungs[0] if study.rungs else math.ceil(longest / max(1, factor))
     return {"min_resource": first, **arguments}
 
 

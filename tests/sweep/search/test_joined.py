@@ -23,7 +23,7 @@ TRIALS = 16
 
 
 def joined(**changes: object) -> Study:
-    pruner = Method("successive_halving", {"reduction_factor": 3})
+    pruner = Method("successive_halving", {"min_resource": 10})
     return settings_of(trials=TRIALS, pruner=pruner, join=True, heartbeat=1, **changes)
 
 
@@ -119,7 +119,7 @@ def test_several_processes_write_to_one_postgresql(postgres: str, tmp_path: Path
 def test_a_study_in_postgresql_is_the_one_in_a_journal(postgres: str, tmp_path: Path) -> None:
     from made_studies import told
 
-    pruner = Method("hyperband")
+    pruner = Method("hyperband", {"min_resource": 10})
     for name, url in (("there", postgres), ("here", None)):
         for trials in (5, 9):  # and goes on in another process' connection
             run(tmp_path / name, settings_of(trials=trials, pruner=pruner, storage=url))

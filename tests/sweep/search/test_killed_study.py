@@ -18,7 +18,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 TRIALS = 30
 STUDIES = {
     "tpe and hyperband": settings_of(
-        trials=TRIALS, pruner=Method("hyperband"), sampler=Method("tpe", {"n_startup_trials": 5})
+        trials=TRIALS,
+        pruner=Method("hyperband", {"min_resource": 10}),
+        sampler=Method("tpe", {"n_startup_trials": 5}),
     ),
     "gp and median": settings_of(
         trials=12,
@@ -27,7 +29,9 @@ STUDIES = {
     ),
     "nsgaii": settings_of(trials=TRIALS, sampler=Method("nsgaii", {"population_size": 5})),
     "qmc and halving": settings_of(
-        trials=TRIALS, pruner=Method("successive_halving"), sampler=Method("qmc")
+        trials=TRIALS,
+        pruner=Method("successive_halving", {"min_resource": 10}),
+        sampler=Method("qmc"),
     ),
 }
 

@@ -21,9 +21,9 @@ from lora_sweep.sweep.search.pruners import build_pruner, judge, pruner_problems
         (Method("none"), None, 900, ()),
         (Method("none"), (100, 300), 900, (100, 300)),
         (Method("median"), None, 1000, (250, 500, 750)),
-        (Method("hyperband"), None, 900, (100, 300)),
-        (Method("hyperband"), None, 1000, (112, 336)),
-        (Method("successive_halving", {"reduction_factor": 2}), None, 160, (40, 80)),
+        (Method("hyperband"), None, 900, (300,)),
+        (Method("hyperband"), None, 1000, (334,)),
+        (Method("successive_halving", {"reduction_factor": 2}), None, 160, (80,)),
         (Method("successive_halving", {"min_resource": 20}), None, 160, (20, 60)),
         (Method("hyperband"), (50, 200), 900, (50, 200)),
     ],
@@ -46,8 +46,8 @@ def study_of(method: Method) -> tuple[optuna.Study, Any]:
 
 METHODS = [
     Method("median", {"n_startup_trials": 2}),
-    Method("successive_halving"),
-    Method("hyperband"),
+    Method("successive_halving", {"min_resource": 10}),
+    Method("hyperband", {"min_resource": 10}),
 ]
 
 

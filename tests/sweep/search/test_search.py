@@ -24,7 +24,7 @@ from lora_sweep.config.study import Method
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.search.space import Part, Space
 
-HALVING = Method("successive_halving", {"reduction_factor": 3})
+HALVING = Method("successive_halving", {"min_resource": 10, "reduction_factor": 3})
 RANKS = Space((Part({"rank": choice(2, 4, 8, 16)}),))
 
 
