@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from lora_sweep.config.plain import show
@@ -137,12 +138,32 @@ RANGES: dict[str, tuple[Range, ...]] = {
 }
 
 
+_SECTIONS = tuple(dict.fromkeys(path.rpartition(".")[0] for path in RANGES))
+_BY_SECTION = {
+    section: [(path, r) for path, r in RANGES.items() if path.rpartition(".")[0] == section]
+    for section in _SECTIONS
+}
+
+
 def out_of_range(settings: Settings) -> Iterator[str]:
     """Yield one message for each setting outside its range; null is never outside."""
-    for path, ranges in RANGES.items():
-        section, _, key = path.rpartition(".")
+    for section in _SECTIONS:
+        if section:
+            yield from _of_section(section, getattr(settings, section))
+        else:
+            yield from _messages(section, settings)
+
+
+# A sweep holds few different sections, however many trials: each is checked once.
+@lru_cache(maxsize=16384)
+def _of_section(name: str, section: Any) -> tuple[str, ...]:
+    return tuple(_messages(name, section))
+
+
+def _messages(name: str, section: Any) -> Iterator[str]:
+    for path, ranges in _BY_SECTION[name]:
         # what the chosen optimizer, te_mode, prior or tracker does not have cannot be wrong
-        value = getattr(getattr(settings, section) if section else settings, key, None)
+        value = getattr(section, path.rpartition(".")[2], None)
         if value is None:
             continue
         if isinstance(value, float) and not math.isfinite(value):
