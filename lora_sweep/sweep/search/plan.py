@@ -113,9 +113,7 @@ def _compared(example: TrialRequest) -> dict[str, str]:
     """
     settings = example.settings
     values = flatten(identity_values(settings))
-    measured = {
-        f"evaluate.{name}": value for name, value in flatten({"e": _evaluation(settings)}).items()
-    }
+    measured = {f"evaluate.{name}": value for name, value in _evaluation(settings).items()}
     content = {"pictures": example.examples.content_hash[:12], "base": example.base_hash[:12]}
     return {name: show(value) for name, value in {**values, **measured, **content}.items()}
 

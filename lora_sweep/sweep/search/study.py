@@ -26,7 +26,7 @@ PURPOSE = "lora_sweep"
 FIXED = "fixed_params"
 """Where Optuna keeps the values that a waiting trial is to have."""
 
-MOST_SHOWN = 8
+MOST_SHOWN = 6
 
 
 @dataclass(frozen=True)
