@@ -8,6 +8,7 @@ A row has, for every seed of the setting and every prompt, the samples of the tr
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lora_sweep.data.images import read_picture
 from lora_sweep.data.sources import load_examples
+from lora_sweep.errors import LoraSweepError
 from lora_sweep.quiet import quiet_libraries
 from lora_sweep.results.finished import finished_trials
 from lora_sweep.results.report.read import Found
@@ -39,12 +41,19 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=64, help="pixels of each in the sheet (64)")
     arguments = parser.parse_args()
     quiet_libraries()
-    found = find([arguments.sweep])
-    rows = [(label_of(found, group), samples_of(found, group, arguments.images))
-            for group in found.groups]  # fmt: skip
+    try:
+        draw_sweep(arguments.sweep, arguments.picture, arguments.images, arguments.edge)
+    except LoraSweepError as error:
+        sys.exit(str(error))
+
+
+def draw_sweep(sweep: Path, picture: Path, images: int, edge: int) -> None:
+    """Write the sheet. Raises StoreError and DataError."""
+    found = find([sweep])
+    rows = [(label_of(found, group), samples_of(found, group, images)) for group in found.groups]
     width = max(len(pictures) for _, pictures in rows)
     rows.insert(0, ("training pictures", training_pictures(found, width)))
-    draw_rows(rows, arguments.edge).save(arguments.picture, quality=QUALITY)
+    draw_rows(rows, edge).save(picture, quality=QUALITY)
 
 
 def label_of(found: Found, group: Sequence[int]) -> str:
