@@ -39,7 +39,7 @@ class Plan:
     known: Known
     step_costs: Sequence[Expected]  # of what is left, one for each kind of which something is known
     families: Sequence[FamilyCost]  # of what is left
-    all_families: Sequence[FamilyCost]  # of all trials, as if none were done
+    all_families: Sequence[FamilyCost]  # of all trials, as if none were done, where some are
     preparing: float  # seconds of what is done once, before the first step
     disk: DiskUse  # of what is left
     store: Store
@@ -122,7 +122,7 @@ def _plan(
         )
     unfinished = [by_id[trial] for family in left.families for trial in family.trials]
     going_on = Estimator(known, by_id, CheckpointIndex(store.trials()))
-    anew = Estimator(known, by_id)
+    anew, whole = Estimator(known, by_id), tree.families if left is not tree else ()
     kinds = {key for each in candidates for key in each.keys}
     expected = [known.steps.expect(key, key.rows_per_step) for key in kinds]
     return Plan(
@@ -134,7 +134,7 @@ def _plan(
         known=known,
         step_costs=[cost for cost in expected if cost is not None],
         families=[going_on.family(family) for family in left.families],
-        all_families=[anew.family(family) for family in tree.families],
+        all_families=[anew.family(family) for family in whole],
         preparing=preparing_seconds(unfinished, known, store),
         disk=disk_use(left.families, by_id, store),
         store=store,

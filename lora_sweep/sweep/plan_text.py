@@ -68,7 +68,7 @@ def time_lines(plan: Plan) -> list[str]:
     alone = [seconds for cost in known for seconds in cost.alone.values()]
     lines.append(row("a trial", span(alone, time_text)))
     whole = [cost for cost in plan.all_families if cost.seconds is not None]
-    if plan.left is not plan.tree and len(whole) == len(plan.all_families):
+    if whole and len(whole) == len(plan.all_families):
         everything = sum(cost.seconds or 0.0 for cost in whole)
         lines.append(row("all, in the tree", time_text(everything + plan.preparing)))
     if plan.left.num_trials > 1:

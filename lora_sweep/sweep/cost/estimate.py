@@ -90,67 +90,27 @@ class Estimator:
 
     def family(self, family: Family) -> FamilyCost:
         """What training a family takes in one process, its base loaded and its pictures encoded."""
+        requests = [self.requests[trial] for trial in family.trials]
+        units = [self.unit(request) for request in requests]
         # All trials of a family train alike; they differ in length, and in how they are measured.
-        request = self.requests[family.trials[0]]
-        unit, left = self.unit(request), self._steps_left(family)
+        unit, left = units[0], self._steps_left(family)
         paces = {trains: pace.seconds for trains, pace in unit.steps.items() if pace is not None}
         if not {segment.text_trains for segment in family.segments} <= paces.keys():
-            return FamilyCost(family, request, sum(left), None, 0.0, {}, unit.memory)
+            return FamilyCost(family, requests[0], sum(left), None, 0.0, {}, unit.memory)
         training = sum(
             steps * paces[segment.text_trains]
             for segment, steps in zip(family.segments, left, strict=True)
         )
-        finishing = self._finishing(family) if unit.finish else 0.0
-        alone = self._alone(family, paces)
-        total = training + finishing
-        return FamilyCost(family, request, sum(left), total, finishing, alone, unit.memory)
-
-    def _alone(self, family: Family, paces: Mapping[bool, float]) -> dict[str, float]:
-        """Each trial by itself, in a process that has the base and its pictures."""
         alone: dict[str, float] = {}
         until: list[float] = []  # steps up to the end of each segment
         for segment in family.segments:
             before = 0.0 if segment.parent is None else until[segment.parent]
             until.append(before + len(segment.steps) * paces[segment.text_trains])
-            for position in segment.ends:
-                trial = family.trials[position]
-                alone[trial] = until[-1] + self._beside_steps(self.requests[trial])
-        return alone
-
-    def _beside_steps(self, request: TrialRequest) -> float:
-        unit, settings, steps = self.unit(request), request.settings, request.max_train_steps
-        if unit.finish is None:
-            return 0.0
-        saves = 1 + (steps - 1) // (settings.train.checkpoint_every or steps)
-        captions = unit.captions if has_text_phase(settings) else 0.0
-        measuring = evaluations(settings, steps) * unit.evaluation
-        files = saves * unit.finish.save + unit.finish.export
-        return unit.finish.build + measuring + captions + files
-
-    def _finishing(self, family: Family) -> float:
-        """All beside steps: measured and saved once in a segment, however many trials pass."""
-        seconds = 0.0
-        children = Counter(segment.parent for segment in family.segments)
-        begun: set[int | None] = set()
-        for index, segment in enumerate(family.segments):
-            # The last trial that passes does so for all of them.
-            request = self.requests[family.trials[segment.trials[-1]]]
-            unit, settings = self.unit(request), request.settings
-            assert unit.finish is not None
-            seconds += _measured(segment, settings.evaluate.every) * unit.evaluation
-            saves = _multiples(segment, settings.train.checkpoint_every)
-            saves += children[index] > 1 and not segment.ends
-            seconds += saves * unit.finish.save
-            if segment.parent is not None and not segment.text_trains:
-                seconds += unit.captions
-            if segment.parent is None or segment.parent in begun:
-                seconds += unit.finish.build  # a first child goes on from the live trial
-            begun.add(segment.parent)
-        for trial in family.trials:
-            unit = self.unit(self.requests[trial])
-            assert unit.finish is not None
-            seconds += unit.evaluation + unit.finish.save + unit.finish.export
-        return seconds
+            for end in segment.ends:
+                alone[family.trials[end]] = until[-1] + _beside_steps(requests[end], units[end])
+        finishing = _finishing(family, requests, units)
+        total = training + finishing
+        return FamilyCost(family, requests[0], sum(left), total, finishing, alone, unit.memory)
 
     def _steps_left(self, family: Family) -> list[int]:
         """Steps of each segment that no checkpoint spares, as whoever trains it finds them."""
@@ -167,6 +127,42 @@ class Estimator:
             segment.stop - (segment.start if state is None else state.step) if is_wanted else 0
             for segment, state, is_wanted in zip(segments, found, wanted, strict=True)
         ]
+
+
+def _beside_steps(request: TrialRequest, unit: UnitCosts) -> float:
+    """What a trial takes by itself, in a process that has the base and its pictures."""
+    settings, steps, finish = request.settings, request.max_train_steps, unit.finish
+    if finish is None:
+        return 0.0
+    saves = 1 + (steps - 1) // (settings.train.checkpoint_every or steps)
+    captions = unit.captions if has_text_phase(settings) else 0.0
+    measuring = evaluations(settings, steps) * unit.evaluation
+    return finish.build + measuring + captions + saves * finish.save + finish.export
+
+
+def _finishing(
+    family: Family, requests: Sequence[TrialRequest], units: Sequence[UnitCosts]
+) -> float:
+    """All beside steps: measured and saved once in a segment, however many trials pass."""
+    finish, seconds = units[0].finish, 0.0  # of one base, so of one cost of files
+    if finish is None:
+        return 0.0
+    children = Counter(segment.parent for segment in family.segments)
+    begun: set[int | None] = set()
+    for index, segment in enumerate(family.segments):
+        last = segment.trials[-1]  # the last trial that passes does so for all of them
+        settings, unit = requests[last].settings, units[last]
+        seconds += _measured(segment, settings.evaluate.every) * unit.evaluation
+        saves = _multiples(segment, settings.train.checkpoint_every)
+        saves += children[index] > 1 and not segment.ends
+        seconds += saves * finish.save
+        if segment.parent is not None and not segment.text_trains:
+            seconds += unit.captions
+        if segment.parent is None or segment.parent in begun:
+            seconds += finish.build  # a first child goes on from the live trial
+        begun.add(segment.parent)
+    ends = sum(unit.evaluation for unit in units)
+    return seconds + ends + len(units) * (finish.save + finish.export)
 
 
 def evaluation_seconds(request: TrialRequest, finish: FinishCost) -> float:

@@ -42,10 +42,12 @@ class StepCosts:
 
     def __init__(self, costs: Iterable[StepCost] = ()) -> None:
         self._by_group: dict[tuple[Any, ...], dict[StepKey, StepCost]] = {}
+        self._expected: dict[tuple[StepKey, float], Expected | None] = {}
         self.add(costs)
 
     def add(self, costs: Iterable[StepCost]) -> None:
         """Add measurements; of one key, the first that came is kept."""
+        self._expected.clear()
         for cost in costs:
             self._by_group.setdefault(_group(cost.key), {}).setdefault(cost.key, cost)
 
@@ -55,6 +57,11 @@ class StepCosts:
 
     def expect(self, key: StepKey, rows: float) -> Expected | None:
         """What steps of `rows` rows on average take; None where nothing comparable was measured."""
+        if (key, rows) not in self._expected:
+            self._expected[key, rows] = self._expect(key, rows)
+        return self._expected[key, rows]
+
+    def _expect(self, key: StepKey, rows: float) -> Expected | None:
         costs = tuple(self._by_group.get(_group(key), {}).values())
         if not costs:
             return None
