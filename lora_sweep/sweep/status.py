@@ -13,6 +13,8 @@ from pathlib import Path
 
 from lora_sweep.errors import LoraSweepError
 from lora_sweep.results.report.sources import trials_in
+from lora_sweep.results.store import Store
+from lora_sweep.sweep.cluster.ledger import read_batch
 from lora_sweep.sweep.cluster.standing import lines
 
 
@@ -29,13 +31,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     asked = parser.parse_args(arguments)
     try:
-        store, found = trials_in(asked.folder)
+        store, found = _found(asked.folder)
         for line in lines(store, _names(found)):
             print(line)
     except LoraSweepError as error:
         print(f"lora_sweep: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _found(folder: Path) -> tuple[Store, Mapping[str, tuple[str, ...] | None]]:
+    """The trials that a folder stands for; of a results folder where none has begun, those of its
+    jobs.
+    """
+    store = Store(folder)
+    submitted = [read_batch(each) for each in store.cluster.batches()]
+    if submitted and not any(store.trials()):
+        return store, {
+            trial: None for batch in submitted for job in batch.jobs for trial in job.trials
+        }
+    return trials_in(folder)
 
 
 def _names(trials: Mapping[str, tuple[str, ...] | None]) -> dict[str, str]:
