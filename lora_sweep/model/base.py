@@ -108,6 +108,13 @@ class Base:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
+    def send(self, values: Tensor) -> Tensor:
+        """Values from the CPU on the device, without waiting for what that is still computing."""
+        if self.device.type != "cuda":
+            return values.to(self.device)
+        # From ordinary memory CUDA first lets all that was asked for before come to its end.
+        return values.pin_memory().to(self.device, non_blocking=True)
+
     def park(self, *modules: torch.nn.Module) -> None:
         """Move modules that nothing needs for now out of the device's memory."""
         if self.device.type != "cpu":

@@ -32,12 +32,12 @@ class Conditioner:
         """Embeddings of the captions of the given rows, in order."""
         captions_B = self.caption_of_row[list(rows)]
         if self.fixed is not None:
-            return self.fixed.rows(captions_B.to(self.base.device))
+            return self.fixed.rows(self.base.send(captions_B))
         # A caption that occurs twice in a batch is encoded once.
         unique, inverse_B = captions_B.unique(return_inverse=True)
-        index = unique.to(self.base.device)
+        index = self.base.send(unique)
         encoded = encode_ids(self.base, (self.ids[0][index], self.ids[1][index]))
-        return encoded.rows(inverse_B.to(self.base.device))
+        return encoded.rows(self.base.send(inverse_B))
 
     @torch.no_grad()
     def fix(

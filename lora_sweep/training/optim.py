@@ -72,8 +72,15 @@ def build_optimizer(settings: Optimizer, groups: Sequence[FlatGroup]) -> TrialOp
         case AdamW():
             parameters = _parameter_groups(groups, flat=True)
             betas = (settings.beta1, settings.beta2)
-            # One vector per group: torch's multi-tensor forms would gain nothing.
-            optimizer = torch.optim.AdamW(parameters, betas=betas, eps=settings.eps, foreach=False)
+            # One vector per group: torch's multi-tensor forms would gain nothing. One kernel in
+            # place of a dozen does on a GPU; on the CPU it would change the bytes of old adapters.
+            optimizer = torch.optim.AdamW(
+                parameters,
+                betas=betas,
+                eps=settings.eps,
+                foreach=False,
+                fused=groups[0].vector.device.type == "cuda",
+            )
             return LibraryOptimizer(optimizer, groups)
         case Adafactor():
             return LibraryOptimizer(_adafactor(settings, groups), groups)

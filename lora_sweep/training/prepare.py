@@ -49,9 +49,13 @@ class Items:
 
     def posterior(self, rows: list[int]) -> Tensor:
         """Posteriors (B, 2C, h, w) of items of one shape."""
-        if self.posteriors:
-            return torch.stack([self.posteriors[row] for row in rows])
-        return self.posterior_NCHW[rows]
+        # Row by row: an index would have to go to the device first, and be waited for.
+        each = self.posteriors or self.posterior_NCHW
+        return torch.stack([each[row] for row in rows])
+
+    def time_ids(self, rows: list[int]) -> Tensor:
+        """Sizes and crops (B, 6) of items."""
+        return torch.stack([self.time_ids_N6[row] for row in rows])
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, int], ...]:

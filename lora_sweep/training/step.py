@@ -102,7 +102,7 @@ def micro_loss(trial: Trial, predict: Predict, step: int, slots: Slots) -> Tenso
             other = class_stream or stream
             more = normal_rows(slots.numbers, shape, seed, other, step, "class")
             rows = torch.cat([rows, more])
-        return rows.to(base.device)
+        return base.send(rows)
 
     x0 = sample_latents(
         base, posterior, draw(Stream.vae_sample, latent_shape, Stream.class_vae_sample)
@@ -143,11 +143,11 @@ def _slots(trial: Trial, step: int) -> list[Slots]:
 
 def _rows(trial: Trial, slots: Slots) -> tuple[Tensor, Tensor]:
     instance = list(slots.instance)
-    posterior, time_ids = trial.items.posterior(instance), trial.items.time_ids_N6[instance]
+    posterior, time_ids = trial.items.posterior(instance), trial.items.time_ids(instance)
     if trial.class_items is not None:
         classes = list(slots.classes)
         posterior = torch.cat([posterior, trial.class_items.posterior(classes)])
-        time_ids = torch.cat([time_ids, trial.class_items.time_ids_N6[classes]])
+        time_ids = torch.cat([time_ids, trial.class_items.time_ids(classes)])
     return posterior, time_ids
 
 
@@ -157,7 +157,7 @@ def _timesteps(trial: Trial, step: int, slots: Slots) -> Tensor:
     if slots.classes:
         more = uniform_int_rows(slots.numbers, count, seed, Stream.timestep, step, "class")
         t = torch.cat([t, more])
-    return t.to(trial.base.device)
+    return trial.base.send(t)
 
 
 @contextmanager
