@@ -188,8 +188,11 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[
     for part in ("objectives", "rungs"):
         if before[part] != now[part]:
             found.append(f"study.{part} is {_shown(now[part])} and was {_shown(before[part])}")
+    searched = {*before["space"], *now["space"]}
     for part in ("space", "settings"):
         for key in dict.fromkeys([*before[part], *now[part]]):
+            if part == "settings" and key in searched:
+                continue  # said already
             was, is_now = before[part].get(key), now[part].get(key)
             if was is None:
                 found.append(f"{key} is {is_now} and was not in the {part}")
