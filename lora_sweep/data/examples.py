@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,7 @@ class Examples:
     train: tuple[Example, ...]
     heldout: tuple[Example, ...]
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """The hash of pictures, captions and split, in order; no path or name is in it."""
         return content_hash((*self.train, *self.heldout))

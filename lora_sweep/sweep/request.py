@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from lora_sweep.config import problems, resolved_steps, trial_id
@@ -26,7 +25,7 @@ from lora_sweep.config.settings import (
 )
 from lora_sweep.data.buckets import epoch_lengths, have_effect
 from lora_sweep.data.captions import caption_problems
-from lora_sweep.data.examples import Example, Examples, content_hash
+from lora_sweep.data.examples import Example, Examples
 from lora_sweep.data.hub import is_hub_name
 from lora_sweep.data.order import steps_per_epoch
 from lora_sweep.data.sources import load_examples, real_class_examples
@@ -105,8 +104,7 @@ class Resolver:
         if found or read is None or examples is None:
             raise SettingsError(found) if asked_wrongly else DataError(found)
         steps = resolved_steps(settings, len(examples.train))
-        train = replace(settings.train, max_train_steps=steps, steps_per_image=None)
-        settings = _without_idle_buckets(replace(settings, train=train), examples)
+        settings = _without_idle_buckets(_with_steps(settings, steps), examples)
         base = self._base_hash(settings.model, store)
         pictures_hash = _pictures_hash(read, class_read)
         identity = trial_id(settings, pictures_hash, base)
@@ -179,10 +177,6 @@ class _Read:
     examples: Examples
     problems: tuple[str, ...] = ()
 
-    @cached_property
-    def content_hash(self) -> str:
-        return self.examples.content_hash
-
 
 def _setting(problem: str) -> str | None:
     """The setting that a problem begins with, if it does."""
@@ -239,12 +233,23 @@ def _epoch_lengths(
 
 def _without_idle_buckets(settings: Settings, examples: Examples) -> Settings:
     """Buckets that no picture falls into but the square's are none: the same trial as without."""
-    dataset, sizes = settings.dataset, [example.size_HW for example in examples.train]
-    if not dataset.buckets or have_effect(sizes, settings.model.resolution):
+    if not settings.dataset.buckets:
         return settings
-    return replace(settings, dataset=replace(dataset, buckets=False))
+    sizes = [example.size_HW for example in examples.train]
+    if have_effect(sizes, settings.model.resolution):
+        return settings
+    return replace(settings, dataset=replace(settings.dataset, buckets=False))
+
+
+def _with_steps(settings: Settings, steps: int) -> Settings:
+    """The number of steps spelt out; thousands of trials share a section that says it already."""
+    train = settings.train
+    if train.max_train_steps == steps and train.steps_per_image is None:
+        return settings
+    return replace(settings, train=replace(train, max_train_steps=steps, steps_per_image=None))
 
 
 def _pictures_hash(read: _Read, class_read: _Read | None) -> str:
-    class_hash = content_hash(()) if class_read is None else class_read.content_hash
-    return hashlib.sha256(f"{read.content_hash}\n{class_hash}".encode()).hexdigest()
+    class_read = class_read or _Read(NOTHING)
+    hashes = f"{read.examples.content_hash}\n{class_read.examples.content_hash}"
+    return hashlib.sha256(hashes.encode()).hexdigest()
