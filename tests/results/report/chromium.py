@@ -124,10 +124,11 @@ class Reader:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def fill(self, selector: str, text: str) -> None:
-        """Type into an input, in place of what is in it."""
+        """Type into an input, in place of what is in it, and wait for what that does."""
         element = self.one(selector)
         for keys in (Keys.CONTROL + "a", Keys.DELETE, text):
             element.send_keys(keys)  # apart: a call lets go of what it held
+        self.wait("!document.querySelector('[aria-busy]')")
 
     def choose(self, label: str, option: str) -> None:
         """Choose in the list whose label begins with these words."""

@@ -15,6 +15,16 @@ from lora_sweep.results.report.importance import Importance
 pytestmark = pytest.mark.browser
 
 LIMIT_SECONDS = 3.0
+CLEAR_FILTER = """const [done] = arguments;
+const [began, search] = [performance.now(), document.querySelector('#trials input')];
+search.value = '';
+search.dispatchEvent(new Event('input'));
+const look = () => (document.querySelector('[aria-busy]') ? setTimeout(look, 5)
+  : done(performance.now() - began));
+look();"""
+SORT = """const began = performance.now();
+document.querySelector('#trials th[data-key="drift"] button').click();
+return performance.now() - began;"""
 RANKS = tuple(range(1, 64))
 
 
@@ -42,11 +52,14 @@ def test_500_trials_open_in_three_seconds_and_stay_quick(reader: Reader, large: 
         taken.append(time.perf_counter() - began)
     assert reader.text("#trials-count").startswith("504 trials")
     assert statistics.median(taken) < LIMIT_SECONDS, taken
-    began = time.perf_counter()
+    reader.run("document.getElementById('curves').scrollIntoView()")
+    reader.wait("document.querySelectorAll('#curves canvas').length === 6")
     reader.fill("#trials input", "rank=16 prodigy")
-    reader.click('#trials th[data-key="drift"] button')
-    assert time.perf_counter() - began < LIMIT_SECONDS
     assert reader.text("#trials-count") == "4 of 504 trials"
+    drawn_again = reader.driver.execute_async_script(CLEAR_FILTER) / 1000
+    assert reader.text("#trials-count").startswith("504 trials")
+    assert drawn_again < LIMIT_SECONDS
+    assert reader.run(SORT) / 1000 < LIMIT_SECONDS
 
 
 def test_500_trials_are_drawn_when_they_are_looked_at(reader: Reader, large: Made) -> None:

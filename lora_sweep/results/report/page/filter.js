@@ -1,12 +1,13 @@
 // Which trials pass the filter: by words and by state.
 
-const filter = { words: '', state: 'all' };
+const TYPING = 120; // milliseconds without a key, after which it is over
+const filter = { words: '', state: 'all', timer: 0 };
 
 function startFilter() {
   const about = 'Filter trials by settings, names and reasons';
   const search = el('input', {
     type: 'search', placeholder: `Filter: ${filterExample()}`, 'aria-label': about,
-    oninput: () => { filter.words = search.value; filterTrials(); },
+    oninput: () => { filter.words = search.value; filterSoon(); },
   });
   byId('trials-tools').append(search);
   const states = ['all', ...Object.keys(sweep.states)];
@@ -40,7 +41,15 @@ function passes(k) {
   ));
 }
 
+// Every part of the page draws itself anew, so not for each letter.
+function filterSoon() {
+  clearTimeout(filter.timer);
+  byId('trials-table').setAttribute('aria-busy', 'true');
+  filter.timer = setTimeout(filterTrials, TYPING);
+}
+
 function filterTrials() {
+  byId('trials-table').removeAttribute('aria-busy');
   state.shown = new Set([...trials.keys()].filter(passes));
   emit('filter');
 }
