@@ -207,7 +207,7 @@ def argument_problems(part: str, method: Method, cls: type) -> list[str]:
     known = {
         name
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
-        if name not in ("self", "seed") and _is_plain(str(parameter.annotation))
+        if name not in ("self", "seed") and _is_plain(parameter.annotation)
     }
     return [
         f"study.{part}.{name}={show(value)}: {method.name} has no such argument; it has "
@@ -217,9 +217,10 @@ def argument_problems(part: str, method: Method, cls: type) -> list[str]:
     ]
 
 
-def _is_plain(annotation: str) -> bool:
-    """Whether an annotation is of numbers, words and truth alone."""
-    words = annotation.replace("'", "").replace("|", " ").split()
+def _is_plain(annotation: object) -> bool:
+    """Whether an annotation, a type or the text of one, is of numbers, words and truth alone."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    words = text.replace("|", " ").split()
     return bool(words) and set(words) <= {"int", "float", "bool", "str", "None"}
 
 

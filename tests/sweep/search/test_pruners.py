@@ -21,6 +21,7 @@ from lora_sweep.sweep.search.pruners import build_pruner, judge, pruner_problems
         (Method("none"), None, 900, ()),
         (Method("none"), (100, 300), 900, (100, 300)),
         (Method("median"), None, 1000, (250, 500, 750)),
+        (Method("median", {"n_startup_trials": 2}), (5,), 1000, (5,)),
         (Method("hyperband"), None, 900, (300,)),
         (Method("hyperband"), None, 1000, (334,)),
         (Method("successive_halving", {"reduction_factor": 2}), None, 160, (80,)),
