@@ -25,7 +25,6 @@ from runs import (
 
 import lora_sweep.__main__ as command
 from lora_sweep.config.settings import (
-    AdamW,
     Dataset,
     Evaluate,
     Lora,
@@ -207,10 +206,9 @@ def test_pictures_that_cannot_be_prepared_end_the_trial_with_a_record(
     ("te_mode", "optimizer", "lora"),
     [
         ("pivotal", ProdigyPlus(d0=1e-3), Lora(rank=2)),
-        ("lora", Prodigy(d0=1e-3), Lora(rank=2, dropout=0.5)),
-        ("full", AdamW(lr=1e-2), Lora(rank=2, dropout=0.5)),
+        ("frozen", Prodigy(d0=1e-3), Lora(rank=2, dropout=0.5)),
     ],
-    ids=["pivotal, averaged", "lora, dropout", "full"],
+    ids=["pivotal, averaged", "frozen, dropout"],
 )
 def test_evaluating_on_the_way_changes_no_byte_of_the_adapter(
     te_mode: str, optimizer: Optimizer, lora: Lora, new_root: Callable[[str], Path]
