@@ -84,6 +84,10 @@ def _main() -> None:
                 config_path=str(conf_dir()),
                 config_name=CONFIG_NAME,
             )(outcome.run)()
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         _say("interrupted; run the same command again to go on from the last checkpoints")
         sys.exit(130)

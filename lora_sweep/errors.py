@@ -31,6 +31,10 @@ class ModelError(LoraSweepError):
     """The base cannot be loaded, or is not an SDXL."""
 
 
+class HubUnreachable(ModelError):
+    """Which base a hub name stands for cannot be known: no copy is here, and no network."""
+
+
 class StoreError(LoraSweepError):
     """A file of the results folder cannot be written or is damaged."""
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from lora_sweep.config.settings import Model
-from lora_sweep.errors import ModelError
+from lora_sweep.errors import HubUnreachable, ModelError
 from lora_sweep.files import atomic_write
 from lora_sweep.model.hub import explain, is_hub_name
 from lora_sweep.nano import WEIGHTS
@@ -56,6 +56,7 @@ def _place_hash(place: str, revision: str | None, memory: Path | None, setting: 
 def _hub_commit(name: str, revision: str | None, setting: str) -> str:
     """The commit that a hub name stands for, by the local cache first and the network second."""
     from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError
 
     files = ("model_index.json",) if setting == "model.path" else ("config.json",)
     try:
@@ -65,7 +66,9 @@ def _hub_commit(name: str, revision: str | None, setting: str) -> str:
                 return f"hub:{name}@{Path(cached).parent.name}"
         return f"hub:{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
     except Exception as error:  # of many libraries: httpx, huggingface_hub, the system
-        raise ModelError(explain(error, name, revision, setting, files)) from error
+        answered = isinstance(error, HfHubHTTPError)
+        kind = ModelError if answered else HubUnreachable
+        raise kind(explain(error, name, revision, setting, files)) from error
 
 
 def _file_hash(path: Path, memory: Path | None) -> str:

@@ -84,6 +84,7 @@ def resolve_all(
     overrides: Sequence[Sequence[str]],
     options: SweepOptions | None = None,
     checks: Sequence[Check] = (),
+    resolver: Resolver | None = None,
 ) -> Resolved:
     """Every trial of a sweep, ready to run, the impossible ones apart.
 
@@ -92,7 +93,8 @@ def resolve_all(
     """
     options = options or SweepOptions()
     one_folder = _one_results_folder(trials, overrides)
-    resolver, requests, numbers = Resolver(), list[TrialRequest](), list[int]()
+    resolver = resolver or Resolver()
+    requests, numbers = list[TrialRequest](), list[int]()
     faults: dict[int, tuple[str, ...]] = {}
     for number, trial in enumerate(trials):
         try:

@@ -22,7 +22,7 @@ from lora_sweep.sweep.cost.machine import device_of, visible_gpus, why_unwritabl
 from lora_sweep.sweep.lookup import is_settled
 from lora_sweep.sweep.plan_table import table
 from lora_sweep.sweep.plan_text import counts, disk_lines, memory_lines, time_lines
-from lora_sweep.sweep.request import TrialRequest
+from lora_sweep.sweep.request import Resolver, TrialRequest
 from lora_sweep.sweep.stages import spec_of
 from lora_sweep.sweep.tree import StageTree, build_tree
 
@@ -55,7 +55,13 @@ def plan_sweep(
     asked: Asked, calibrate: Calibrate = Calibrate.auto, calibrator: Calibrator | None = None
 ) -> None:
     """Print what a sweep would come to; raises SettingsError as the sweep itself would."""
-    resolved = resolve_all(asked.trials, asked.overrides, asked.options)
+    resolver = Resolver(without_hub=True)
+    resolved = resolve_all(asked.trials, asked.overrides, asked.options, resolver=resolver)
+    for path in sorted(resolver.unreachable):
+        say(
+            f"model.path={path}: not on this machine, and the hub cannot be reached: trials that "
+            "are done with it are not recognised here"
+        )
     pairs = zip(resolved.numbers, resolved.requests, strict=True)
     print_plan(
         resolved.requests,

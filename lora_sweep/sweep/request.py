@@ -29,7 +29,7 @@ from lora_sweep.data.examples import Example, Examples
 from lora_sweep.data.hub import is_hub_name
 from lora_sweep.data.order import steps_per_epoch
 from lora_sweep.data.sources import load_examples, real_class_examples
-from lora_sweep.errors import DataError, ModelError, SettingsError
+from lora_sweep.errors import DataError, HubUnreachable, ModelError, SettingsError
 from lora_sweep.model.identity import base_hash
 from lora_sweep.results.embedders.places import embedder_problems
 from lora_sweep.results.store import Store
@@ -80,9 +80,15 @@ class Resolver:
     """Resolves the trials of one sweep: pictures and bases that several of them have are read once.
 
     Made anew for each sweep, since files may change in between.
+
+    without_hub: take a base that is not here for one that nothing is known of, where the hub cannot
+    be asked: such trials can be planned, though not looked up or trained. Their places are in
+    `unreachable`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, without_hub: bool = False) -> None:
+        self.unreachable: set[str] = set()
+        self._without_hub = without_hub
         self._pictures_read: dict[tuple[Dataset, Path], _Read] = {}
         self._class_pictures_read: dict[tuple[PriorReal, Dataset], _Read] = {}
         self._captions_checked: dict[tuple[Dataset, Path], list[str]] = {}
@@ -162,6 +168,9 @@ class Resolver:
         if key not in self._base_hashes:
             try:
                 self._base_hashes[key] = base_hash(model, memory=store.cache / "file_hashes.json")
+            except HubUnreachable as error:
+                self._base_hashes[key] = f"{model.path} of the hub" if self._without_hub else error
+                self.unreachable.add(model.path)
             except ModelError as error:
                 self._base_hashes[key] = error
         known = self._base_hashes[key]
