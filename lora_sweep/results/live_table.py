@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -77,12 +76,7 @@ class LiveTable:
         self._catch_logging(before)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for handler, stream in self._streams:
             handler.setStream(stream)  # pyright: ignore[reportArgumentType]
         joins_bars(self._bar, False)
@@ -176,7 +170,7 @@ class LiveTable:
 def _labels(trials: list[BoardTrial], room: int) -> tuple[str, dict[str, str]]:
     """What the trials are called, with the column's head: values alone where names do not fit."""
     labels = {trial.id: trial.label for trial in trials}
-    if max(map(len, labels.values())) <= room:
+    if max(map(len, labels.values()), default=0) <= room:
         return "trial", labels
     head = " ".join(dict.fromkeys(key for label in labels.values() for key in KEY.findall(label)))
     return head or "trial", {trial: KEY.sub("", label) for trial, label in labels.items()}
