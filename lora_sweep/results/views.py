@@ -49,7 +49,7 @@ class TrialBar:
 
     def __exit__(self, *exception: object) -> None:
         self.board.listener = None
-        self.progress.__exit__(kind, error, trace)
+        self.progress.__exit__(*exception)
 
     def entered(self, position: int) -> None:
         """See Listener."""
