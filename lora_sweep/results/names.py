@@ -85,7 +85,7 @@ def axis_values(
     found = _by_override(trials, asked) if asked else None
     if found is None:
         flat = [flatten(to_plain(settings)) for settings in trials.values()]
-        free = {name for values in flat for name in values if _is_free(name)}
+        free = {name for values in flat for name in values if is_free(name)}
         kept = [{k: v for k, v in values.items() if k not in free} for values in flat]
         found = [
             {name: show(value) for name, value in values.items()} for values in varied_values(kept)
@@ -179,7 +179,7 @@ def _short(name: str) -> str:
 
 
 @cache
-def _is_free(name: str) -> bool:
+def is_free(name: str) -> bool:
     """Whether a setting is not in a trial's identity."""
     part: Any = Settings
     for key in name.split("."):

@@ -85,6 +85,7 @@ def build_content(found: Found, album: Album, place: Path) -> dict[str, Any]:
             {"asked": " ".join(one["overrides"]), "why": "; ".join(one["problems"])}
             for one in found.left_out
         ],
+        "warnings": _warnings(found),
         "notes": _notes(found, album),
         "edge": album.edge,
     }
@@ -212,13 +213,16 @@ def _notes(found: Found, album: Album) -> list[str]:
         notes.append(f"{some} listed in samples.json and cannot be read; they are left out.")
     if album.last_step_only:
         notes.append("There are too many pictures for one page: only those of the last step.")
-    compared = {a.name for a in found.axes} & {"dataset", "dataset.name", "dataset.path", HOLDOUT}
-    if compared and _has(found, "val_loss"):
-        notes.append(
-            f"{', '.join(sorted(compared))} varies: val_loss on different held-out pictures cannot "
-            "be compared."
-        )
     return notes
+
+
+def _warnings(found: Found) -> list[str]:
+    """What makes the answer itself doubtful."""
+    compared = {a.name for a in found.axes} & {"dataset", "dataset.name", "dataset.path", HOLDOUT}
+    if not compared or not _has(found, "val_loss"):
+        return []
+    varied = ", ".join(sorted(compared))
+    return [f"{varied} varies: val_loss on different held-out pictures cannot be compared."]
 
 
 def curves_content(found: Found) -> list[dict[str, Any]]:

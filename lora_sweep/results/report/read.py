@@ -13,6 +13,7 @@ import yaml
 from lora_sweep.errors import StoreError
 from lora_sweep.results.card import flatten
 from lora_sweep.results.metrics import read_metrics
+from lora_sweep.results.names import is_free
 from lora_sweep.results.report.axes import (
     Axis,
     Value,
@@ -199,5 +200,5 @@ def _values_by_setting(trials: Sequence[ReportTrial]) -> list[dict[str, Value]]:
 
 
 def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what says where things run and lie."""
-    return {k: v for k, v in settings.items() if not k.startswith(("results.", "tracker."))}
+    """Without what cannot change an adapter: where things run and lie, how they are measured."""
+    return {name: value for name, value in settings.items() if not is_free(name)}

@@ -9,6 +9,7 @@ from made_sweeps import Made, make_sweep
 
 from lora_sweep.results.report.content import build_content, chosen_measure, curves_content
 from lora_sweep.results.report.pictures import build_album
+from lora_sweep.results.report.sources import find
 from lora_sweep.results.report.write import find_sweep
 
 
@@ -94,8 +95,19 @@ def test_a_data_set_that_varies_is_warned_of(own: Made) -> None:
     for row, name in zip(sweep["trials"], ("face", "huggy") * 2, strict=True):
         row["overrides"].append(f"dataset={name}")
     own.folder.sweep.write_text(json.dumps(sweep), "utf-8")
-    notes = content_of(own)["notes"]
-    assert "dataset varies: val_loss on different held-out pictures cannot be compared." in notes
+    assert content_of(own)["warnings"] == [
+        "dataset varies: val_loss on different held-out pictures cannot be compared."
+    ]
+
+
+def test_how_trials_are_measured_makes_none_another(own: Made) -> None:
+    for k, trial in enumerate(own.store.trials()):
+        text = trial.config.read_text("utf-8")
+        assert "every: null" in text
+        trial.config.write_text(text.replace("every: null", f"every: {k + 1}"), "utf-8")
+    own.folder.sweep.unlink()
+    found = find([own.store.root])
+    assert [axis.name for axis in found.axes] == ["lora.rank", "seed"]
 
 
 def test_without_val_loss_the_next_measure_decides() -> None:

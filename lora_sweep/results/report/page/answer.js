@@ -34,7 +34,7 @@ function drawAnswer() {
   const [kind, badge, sentence] = sureness(verdict);
   replace(
     byId('answer-body'),
-    unfinished(),
+    unfinished(), sweep.warnings.map((warning) => el('p', { class: 'note' }, warning)),
     el('div', { class: 'card answer' },
       el('div', {},
         el('p', { class: 'use' }, chips(member)),

@@ -15,24 +15,33 @@ function places(verdict) {
     'div', { class: 'places' },
     el('p', { class: 'muted small' },
       `${verdict.measure}, ${verdict.better} is better${shaded}.${dots}`),
-    el('ol', {}, top.map((each, rank) => placeRow(verdict, each, rank, at))),
+    el('ol', {}, top.map((each, rank) => placeRow(verdict, each, rank, at, placeNames(top)))),
     more ? el('p', { class: 'muted small' },
       el('a', { href: '#trials' }, `and ${more} more in the table`)) : null,
   );
 }
 
-function placeRow(verdict, each, rank, at) {
+// By group; only what these settings do not have in common.
+function placeNames(top) {
+  const values = top.map(({ group }) => pairsOf(sweep.groups[group][0], false));
+  const differs = (k) => new Set(values.map((pairs) => shown(pairs[k][1]))).size > 1;
+  const text = (pairs) => pairs.filter((_, k) => differs(k))
+    .map(([axis, value]) => `${axisName(axis.name)}=${shown(value)}`).join('  ');
+  return new Map(top.map(({ group }, k) => [group, text(values[k]) || groupLabel(group)]));
+}
+
+function placeRow(verdict, each, rank, at, names) {
   const members = sweep.groups[each.group];
   const chance = each.chance === null ? '' : `, best with a chance of ${percent(each.chance)}`;
   return el(
     'li', { class: rank === 0 ? 'best' : each.inside ? 'inside' : '' }, el(
       'button', {
-        class: 'place', title: `Open the settings${chance}`,
+        class: 'place', title: `${groupLabel(each.group)}${chance}`,
         onclick: () => openDetails(bestMember(each.group, verdict.measure)),
         onmouseenter: () => setHover(members), onmouseleave: () => setHover([]),
         onfocus: () => setHover(members), onblur: () => setHover([]),
       },
-      el('span', { class: 'place-name' }, groupLabel(each.group)),
+      el('span', { class: 'place-name' }, names.get(each.group)),
       el('span', { class: 'place-value' }, number(each.mean, decimalsOf(verdict.measure)),
         each.inside ? el('span', { class: 'hidden-text' }, ' (cannot be told from the best)')
           : null),
