@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from runs import small
+from told import Told
 
 from lora_sweep.config.settings import AdamW, Model, Prodigy
 from lora_sweep.config.sweep import Calibrate
 from lora_sweep.results.store import Store
-from lora_sweep.sweep.cost.calibrator import Calibrator
 from lora_sweep.sweep.cost.choose import candidates_of
 from lora_sweep.sweep.cost.known import Known, measured_costs, needs_calibration
 from lora_sweep.sweep.cost.machine import this_machine
@@ -20,47 +20,6 @@ from lora_sweep.sweep.cost.records import Records
 from lora_sweep.sweep.request import Resolver, TrialRequest
 from lora_sweep.sweep.stages import spec_of
 from lora_sweep.sweep.tree import build_tree
-
-FINISH = dict.fromkeys(
-    ("start", "encode", "embed", "build", "caption", "loss_row", "sample_step", "picture",
-    "save", "export"), 0.5,
-)  # fmt: skip
-
-
-class Told(Calibrator):
-    """A calibrator that measures nothing and tells what it is to tell."""
-
-    def __init__(self, failing: Sequence[int] = (), failure: str | None = None) -> None:
-        super().__init__()
-        self.failing = failing
-        self.words = failure
-        self.folder = Path()
-        self.asked: list[list[str]] = []  # optimizers of each job
-        self.finishes: list[bool] = []
-        self.seconds: list[float] = []
-
-    def measure(
-        self,
-        folder: Path,
-        trials: Sequence[TrialRequest],
-        *,
-        finish: bool,
-        seconds: float,
-        patience: float,
-    ) -> Iterator[dict[str, Any]]:
-        self.folder = folder
-        self.asked.append([trial.settings.optimizer.name for trial in trials])
-        self.finishes.append(finish)
-        self.seconds.append(seconds)
-        for index in range(len(trials)):
-            if index in self.failing:
-                yield {"kind": "failed", "trial": index, "reason": "no memory"}
-                continue
-            for text in (True, False):
-                yield {"kind": "step", "trial": index, "text": text, "seconds": 0.1, "memory": 9}
-            if finish and index == 0:
-                yield {"kind": "finish", "trial": 0, "memory": 7, **FINISH}
-        self.failure = self.words
 
 
 def requests_of(root: Path, **changes: Any) -> list[TrialRequest]:
