@@ -127,7 +127,8 @@ def test_a_job_out_of_time_saves_and_is_requeued_and_others_go_on_from_its_state
     ("settings", "message"),
     [
         (["hydra.launcher.partition=gold"], "partition=gold: SLURM has no such partition; it has"),
-        (["hydra.launcher.cpus=64"], "SLURM refuses the jobs: "),
+        (["hydra.launcher.cpus=64"], "its scheduler cannot start it: PartitionConfig; ask for "),
+        (["+hydra.launcher.extra.nodelist=n9"], "SLURM refuses the jobs: "),
         (["hydra.launcher.python=/usr/bin/python3"], "its machine has no lora_sweep for /usr/bin"),
         (["hydra.launcher.python=/nowhere/python"], "cannot start /nowhere/python"),
     ],

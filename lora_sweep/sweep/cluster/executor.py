@@ -58,7 +58,7 @@ class ClusterExecutor:
             while self._tracked:
                 self._look(board, more)
                 if interrupt.asked:
-                    self._cancel(interrupt.reason)
+                    self._cancel()
                     interrupt.check()
                 if self._tracked:
                     time.sleep(self.engine.options.poll_seconds)
@@ -66,7 +66,7 @@ class ClusterExecutor:
             if self._tracked and self.engine.outlives and not interrupt.asked:
                 say(self._words_of_leaving())
             elif not interrupt.asked:
-                self._cancel("interrupted")
+                self._cancel()
             raise
         finally:
             self.engine.close()
@@ -173,7 +173,7 @@ class ClusterExecutor:
             reason = why_it_never_began(self.engine, job, seen)
             job.starts += 1
             if not self._has_begun:
-                self._cancel(reason, wait=False)
+                self._cancel(wait=False)
                 raise ClusterError(f"{reason}; what was done before is kept")
             if job.starts >= MOST_STARTS:
                 say(f"job {job.id} is given up: {reason}")
@@ -181,6 +181,7 @@ class ClusterExecutor:
                 self._end(job, board, more)
                 return
             say(f"job {job.id}: {reason}; it is submitted again")
+        self.engine.cancel([job.id])  # a job may be held for good
         try:
             job.submitted(self.engine.submit(job.batch, [job.number])[job.number])
         except ClusterError as error:
@@ -204,9 +205,9 @@ class ClusterExecutor:
                 except ClusterError as error:
                     say(str(error))
 
-    def _cancel(self, reason: str, *, wait: bool = True) -> None:
+    def _cancel(self, *, wait: bool = True) -> None:
         ids = [job.id for job in self._tracked]
-        say(f"{reason}: cancelling {len(ids)} jobs, which save their state")
+        say(f"cancelling {len(ids)} jobs; those that run save their state")
         self.engine.cancel(ids)
         end = time.monotonic() + SAVING_SECONDS
         while wait and ids and time.monotonic() < end:

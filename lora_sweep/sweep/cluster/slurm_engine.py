@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import io
 import re
 import shutil
 import subprocess
@@ -17,11 +18,15 @@ from lora_sweep.sweep.cluster.engine import JobState, Seen
 from lora_sweep.sweep.cluster.ledger import Batch
 from lora_sweep.sweep.cluster.node_task import NodeTask
 from lora_sweep.sweep.cluster.options import ClusterError, SlurmOptions
+from lora_sweep.sweep.cluster.why import CANNOT_START
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "scancel", "srun")
 SECONDS = 60.0  # for one command
 MOST_TIMEOUTS = 10**6  # submitit's limit; ours is attempts without a step gained
-STUCK = ("held state", "requeued held", "JobHoldMaxRequeue")
+STUCK = (
+    "BadConstraints", "InvalidAccount", "InvalidQOS", "JobHoldMaxRequeue", "PartitionConfig",
+    "PartitionNodeLimit", "PartitionTimeLimit", "held state", "requeued held",
+)  # fmt: skip
 """Reasons for which SLURM leaves a job waiting for good."""
 
 
@@ -71,7 +76,8 @@ class Slurm:
         executor = self._executor(batch, hold=bool(held))
         paths = [str(batch.folder.job(number).resolve()) for number in numbers]
         try:
-            with warnings.catch_warnings():
+            # submitit warns, and prints what sbatch says beside raising it.
+            with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
                 warnings.simplefilter("ignore")
                 jobs = executor.map_array(NodeTask(), paths)
         except Exception as error:
@@ -140,7 +146,7 @@ class Slurm:
         for line in told.splitlines():
             id_, state, reason, node = (line.split("|") + [""] * 3)[:4]
             if any(words in reason for words in STUCK):
-                found[id_] = Seen(JobState.ended, f"SLURM holds it back: {reason}")
+                found[id_] = Seen(JobState.ended, f"{CANNOT_START}: {reason}")
             elif state == "PENDING":
                 found[id_] = Seen(JobState.waiting, reason)
             else:

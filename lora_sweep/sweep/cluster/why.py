@@ -9,6 +9,9 @@ from lora_sweep.sweep.cluster.engine import Engine, Seen
 from lora_sweep.sweep.cluster.options import SlurmOptions
 from lora_sweep.sweep.cluster.tracked import Tracked
 
+CANNOT_START = "its scheduler cannot start it"
+"""Words of a job that waits for good; what follows them is the scheduler's reason."""
+
 LINES = 400  # of a log, from its end
 NO_PACKAGE = tuple(
     f"No module named {quote}{name}" for quote in ("'", "") for name in ("lora_sweep", "submitit")
@@ -20,6 +23,11 @@ def why_it_never_began(engine: Engine, job: Tracked, seen: Seen) -> str:
     """What happened, and what to do."""
     log = engine.log(job.batch, job.number, job.id)
     where = f"job {job.id} never began ({seen.words})"
+    if seen.words.startswith(CANNOT_START):
+        return (
+            f"job {job.id}: {seen.words}; ask for less in hydra.launcher (cpus, mem_gb, gres, "
+            "time_minutes), or for another partition"
+        )
     if log is None and not _with([seen.words], NO_PACKAGE):
         root = job.job.units[0].root
         return (
