@@ -92,6 +92,7 @@ class Board:
         self.headline = ""  # a line for people, such as the best so far
         self.faults = 0  # trials that failed or diverged since the beginning
         self.on_fault: Callable[[], None] = lambda: None  # called after each of them
+        self.on_end: Callable[[], None] = lambda: None  # called when a trial has come to an end
         self.listener: Listener | None = None
         self.clock = clock
         self.latest: BoardTrial | None = None  # whose step was reported last
@@ -188,11 +189,13 @@ class Board:
         shown = self.trials[trial]
         if state is not TrialState.running:
             shown.worker = None
-        is_new_fault = state in FAULTY and shown.state not in FAULTY
+        is_new = state is not shown.state
         shown.state, shown.step = state, step
-        if is_new_fault:
+        if is_new and state in FAULTY:
             self.faults += 1
             self.on_fault()
+        if is_new and state in (*FAULTY, TrialState.done):
+            self.on_end()
 
     def _release(self, family: _Family) -> None:
         for trial in self._of(family.trials):

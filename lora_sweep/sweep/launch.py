@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lora_sweep.errors import StoreError
 from lora_sweep.results.closing_table import print_table
 from lora_sweep.results.names import TrialName, group_name, names_of
 from lora_sweep.results.progress import say
@@ -21,6 +25,8 @@ from lora_sweep.sweep.run import TrialResult, run_requests
 from lora_sweep.sweep.stages import spec_of
 from lora_sweep.sweep.tree import build_tree
 from lora_sweep.sweep.tree_plain import tree_to_plain
+
+SUMMARY_SECONDS = 60.0  # between two writings of summary.csv while trials are trained
 
 
 def run_sweep(
@@ -47,7 +53,8 @@ def run_sweep(
     about = {**(about or {}), "left_out": left_out, "tree": tree_to_plain(tree)}
     sweep, names = store.sweep(folder), _names(resolved, overrides)
     group = group_name(about.get("name"), folder, names)
-    _summarize(sweep, store, resolved, overrides, about)  # ahead: a killed sweep has its list
+    summarize = partial(_summarize, sweep, store, resolved, overrides, about)
+    summarize()  # ahead, and now and then: a killed sweep has its list, and how it stood
     try:
         done = run_requests(
             resolved.requests,
@@ -57,9 +64,10 @@ def run_sweep(
             max_failures=options.max_failures,
             names=names,
             cluster=options.cluster,
+            on_end=_at_most_every(SUMMARY_SECONDS, summarize),
         )
     finally:
-        rows = _summarize(sweep, store, resolved, overrides, about)
+        rows = summarize()
     results = dict(zip(resolved.numbers, done, strict=True))
     if any(result.submitted for result in done):
         say(f"to see how it stands: python -m lora_sweep.sweep.status {folder}")
@@ -79,6 +87,20 @@ def _checks(options: SweepOptions) -> Sequence[Check]:
     from lora_sweep.sweep.targets import target_problems
 
     return (device_problems, target_problems)
+
+
+def _at_most_every(seconds: float, write: Callable[[], object]) -> Callable[[], None]:
+    """Passes calls over that come sooner after the last, and what it raises: it is tried again."""
+    last = time.monotonic()
+
+    def call() -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            with contextlib.suppress(StoreError):
+                write()
+            last = time.monotonic()
+
+    return call
 
 
 def _names(resolved: Resolved, overrides: Sequence[Sequence[str]]) -> Mapping[str, TrialName]:

@@ -77,6 +77,7 @@ def run_requests(
     max_failures: int | None = None,
     names: Mapping[str, TrialName] | None = None,
     cluster: ClusterOptions | None = None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> list[TrialResult]:
     """Train what is not settled yet; results in the order of the requests, equal ones repeated.
 
@@ -88,11 +89,11 @@ def run_requests(
     cut, so more workers than families help nobody. Results are the same for any number.
     group: the sweep's name for trackers. names: what trackers and the live table call the trials;
     without them, what varies among the settings. cluster: whose machines train, in place of
-    `workers` here; where it is asked to detach, what is left comes back as submitted.
+    `workers` here; where it is asked to detach, what is left comes back as submitted. on_end: is
+    called when a trial is done, failed or diverged.
 
     Raises StoreError where the results folder cannot be used, ClusterError where a cluster does not
-    do its part, and KeyboardInterrupt after the step
-    in which it was asked for.
+    do its part, and KeyboardInterrupt after the step in which it was asked for.
     """
     store.check_writable()
     by_id = {request.id: request for request in requests}
@@ -102,6 +103,7 @@ def run_requests(
     units, saved = units_of(open_requests, store.root, group, names)
     labels = {id_: name.name or by_id[id_].name for id_, name in names.items()}
     board = _board(by_id, states, labels, units, saved)
+    board.on_end = on_end
     if not units:
         catch_up(requests, store, group, names)
         return [_result(store, request) for request in requests]

@@ -105,14 +105,19 @@ def test_the_steps_of_a_family_that_has_ended_lie_behind_whatever_became_of_it(
     assert states(board) == "a:failed b:failed c:waiting"
 
 
-def test_every_new_fault_is_told_once(board: Board) -> None:
+def test_every_new_fault_and_every_end_is_told_once(board: Board) -> None:
     told: list[int] = []
+    ends: list[int] = []
     board.on_fault = lambda: told.append(board.faults)
+    board.on_end = lambda: ends.append(len(ends))
     board.began(0, 150)
     board.changed("a", State.diverged, 3, "the loss is nan")
     board.changed("a", State.diverged, 3, "the loss is nan")
     board.changed("b", State.failed, 3, "no memory")
     assert told == [1, 2]
+    board.changed("c", State.running, 3, None)
+    board.changed("c", State.done, 50, None)
+    assert told == [1, 2] and ends == [0, 1, 2]
 
 
 def test_a_reporter_speaks_for_its_worker(board: Board) -> None:

@@ -14,6 +14,7 @@ import yaml
 from runs import before_step, count_steps, record_of, rows_of, weights_of
 
 import lora_sweep.__main__ as command
+from lora_sweep.sweep import launch
 
 pytestmark = pytest.mark.usefixtures("one_base")
 
@@ -85,6 +86,23 @@ def test_results_come_in_the_order_asked_for_and_duplicates_are_trained_once(
         assert [row["id"] for row in csv.DictReader(lines)] == list(dict.fromkeys(ids))
     table = said[said.index("trial  ") :]
     assert [table.count(f"\n{id_}  ") for id_ in ids] == [1] * 6
+
+
+def test_summary_csv_is_kept_up_to_date_while_the_sweep_goes_on(
+    run: Run, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "SUMMARY_SECONDS", 0.0)
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        (path,) = root.glob("multirun/*/*/summary.csv")
+        with path.open(encoding="utf-8") as lines:
+            seen.append([row["state"] for row in csv.DictReader(lines)])
+
+    for step in (1, 3):
+        before_step(monkeypatch, step, look)
+    run(root, "rank=2", "train.max_train_steps=2,4", "te_mode=frozen")
+    assert seen == [["waiting", "waiting"], ["done", "running"]]
 
 
 def test_a_file_of_conf_that_is_edited_once_training_has_begun_changes_no_trial(
