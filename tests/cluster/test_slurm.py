@@ -119,7 +119,7 @@ def test_a_job_out_of_time_saves_and_is_requeued_and_others_go_on_from_its_state
     status, said = run(there, *asked, *SLURM)
     assert status == 0 and "table:" in said and "submitted" not in said
     trials = [path.name for path in (there / "runs").iterdir()]
-    gathered = [path.name for path in (there / "wandb").glob("offline-run-*")]
+    gathered = [path.name for path in (there / "wandb" / "wandb").glob("offline-run-*")]
     assert all(any(trial in name for name in gathered) for trial in trials)
 
 
