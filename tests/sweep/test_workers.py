@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from runs import child, record_of, rows_of, small, wait_for_step, weights_of
 
-from lora_sweep.config.settings import Evaluate, Settings
+from lora_sweep.config.settings import AdamW, Evaluate, Settings
 from lora_sweep.results.store import Store
 from lora_sweep.sweep.request import TrialRequest, resolve_request
 from lora_sweep.sweep.run import TrialResult, run_requests
@@ -176,13 +176,58 @@ def test_ctrl_c_on_the_terminal_ends_the_step_of_every_worker_and_saves_it(
     assert os.waitstatus_to_exitcode(status) == 130, said
     assert "stopping after this step" in said and "0 of 4 trials are done, 4 are left" in said
     assert "Traceback" not in said
-    records = [record_of(root / "runs" / request.id) for request in requests]
+    # On a busy machine the second worker may not have begun.
+    records = [record_of(path.parent) for path in root.glob("runs/*/trial.json")]
     waiting = [r for r in records if r["error"] == "interrupted"]
     assert waiting and {r["state"] for r in records} == {"waiting"}
     for record in waiting:
         steps = [row["step"] for row in rows_of(root / "runs" / record["id"])]
         assert steps[-1] == record["steps"] and "saved is step" in said
     assert outcomes(run_requests(requests, Store(root), workers=1)) == whole(8, 12)
+
+
+def test_a_second_ctrl_c_ends_all_workers_at_once_and_loses_the_step_alone(
+    new_root: Roots, tmp_path: Path
+) -> None:
+    root = new_root("at once")
+    long_steps = {"gradient_accumulation_steps": 128, "batch_size": 1, "checkpoint_every": 1}
+    settings = small(root, "frozen", train=long_steps)
+    requests = [resolve_request(replace(settings, seed=seed)) for seed in (0, 1)]
+
+    def work() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            run_requests(requests, Store(root), workers=2)
+            return
+        os._exit(130)
+
+    with child(work, tmp_path / "log") as pid:
+        wait_for_step(root, 1)
+        workers = workers_of(pid)
+        for _ in range(2):
+            os.kill(pid, signal.SIGINT)
+            time.sleep(0.2)
+        _, status = os.waitpid(pid, 0)
+    said = (tmp_path / "log").read_text()
+    assert os.waitstatus_to_exitcode(status) == 130 and "Traceback" not in said, said
+    assert len(workers) == 2 and ends_within(workers, 1)
+    for path in root.glob("runs/*/trial.json"):
+        record = record_of(path.parent)
+        assert record["steps"] < 6 and record["state"] in ("waiting", "running")
+        assert len(rows_of(path.parent)) in (record["steps"], record["steps"] + 1)
+
+
+def test_workers_stop_once_so_many_trials_have_diverged(
+    new_root: Roots, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = new_root("diverging")
+    settings = small(root, "frozen", train={"batch_size": 1}, optimizer=AdamW(lr=1e30))
+    requests = [resolve_request(replace(settings, seed=seed)) for seed in range(4)]
+    results = run_requests(requests, Store(root), workers=2, max_failures=1)
+    states = [result.record.state.value for result in results]
+    assert "diverged" in states and "waiting" in states and set(states) <= {"diverged", "waiting"}
+    said = capfd.readouterr().err
+    assert "the loss is nan at step 2; optimizer=adamw, lr=1e+30" in said
+    assert "failed or diverged and sweep.max_failures=1; run the same command again" in said
 
 
 def test_workers_whose_parent_is_killed_end_their_step_save_it_and_go(
