@@ -124,10 +124,11 @@ class OptunaSweeper(Sweeper):
 
     def _write_down(self, folder: Path) -> None:
         """Keep what was asked for, without the password of a storage."""
-        from lora_sweep.sweep.search.storage import without_password
+        from lora_sweep.sweep.search.storage import without_password_of
 
-        config = self.config.copy()
-        if config.study.storage is not None:
-            config.study.storage = without_password(str(config.study.storage))
+        storage = self.config.study.storage
+        text = OmegaConf.to_yaml(self.config)  # what was typed is in it more than once
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(config, folder / "multirun.yaml")
+        (folder / "multirun.yaml").write_text(
+            text if storage is None else without_password_of(str(storage), text), encoding="utf-8"
+        )

@@ -25,8 +25,8 @@ from lora_sweep.results.lock import file_lock
 JOURNAL = "journal"
 SQLITE, POSTGRES = "sqlite", "postgresql"
 KNOWN = "journal://FILE, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
-REACH_SECONDS = 15.0  # until a storage that does not answer is given up
-CONNECT_SECONDS = 10  # the same for one address of a database
+REACH_SECONDS = 12.0  # until a storage that does not answer is given up
+CONNECT_SECONDS = 8  # the same for one address of a database
 MAKING_TRIES, MAKING_SECONDS = 10, 0.2  # for a database that several processes make at once
 SQLITE_WAIT_SECONDS = 60.0  # for other processes that write
 
@@ -64,10 +64,16 @@ def close_storage(storage: BaseStorage) -> None:
 
 def without_password(url: str) -> str:
     """A URL that can be shown and written down."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
+    return without_password_of(url, url)
+
+
+def without_password_of(url: str, text: str) -> str:
+    """A text in which the password of a URL is not to be read."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:  # brackets that hold no address: then it is no URL of a server either
+        return text
+    return text.replace(f":{password}@", ":***@") if password else text
 
 
 def dashboard_command(url: str | None, journal: Path, artifacts: Path | None) -> str:
