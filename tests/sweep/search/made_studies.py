@@ -141,8 +141,9 @@ class Pretend:
                 rows.extend({"step": n, "loss": 1.0} for n in range(record.steps + 1, stop + 1))
                 time.sleep(self.seconds)
                 score = self.value(settings, stop)
-                rows.write({"step": stop, "val_loss": score})
-            scores = {"val_loss": None if math.isnan(score) else score}
+                drift = settings.lora.rank / 100
+                rows.write({"step": stop, "val_loss": score, "drift": drift})
+            scores = {"val_loss": None if math.isnan(score) else score, "drift": drift}
             done = stop == request.max_train_steps
             if done:
                 for path in (folder.diffusers_weights, folder.kohya_weights("lora")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_trials_are_judged_at_rungs_and_those_pruned_keep_what_they_have(tmp_pat
         if trial.state is TrialState.PRUNED:
             folder = Store(tmp_path).trial(row.record.id)
             assert row.record.state.value == "pruned" and row.record.steps == steps
-            assert row.record.scores == {"val_loss": value_of(row.settings, steps)}
+            assert row.record.scores["val_loss"] == value_of(row.settings, steps)
             assert folder.metrics.is_file() and folder.config.is_file()
     left = {row.record.id: row.record.steps for row in rows}
     assert sum(stop - start for _, start, stop in executor.trained) == sum(left.values())
@@ -188,3 +189,26 @@ def test_points_to_begin_with_come_first_and_may_be_added_later(tmp_path: Path) 
     second = {"rank": 2, "optimizer": "prodigy"}
     run(tmp_path, settings_of(trials=5, enqueue=(first, second)))
     assert [trial.params == second for trial in trials_of(tmp_path, study)][3]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "gp", "random"])
+def test_several_objectives_have_a_front(
+    sampler: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = {"population_size": 4} if sampler == "nsgaii" else {"n_startup_trials": 4}
+    method = Method(sampler, {} if sampler == "random" else arguments)
+    study = settings_of(trials=10, sampler=method, objectives=("val_loss", "drift"))
+    run(tmp_path, study)
+    trials = trials_of(tmp_path, study)
+    assert all(trial.values[1] == trial.params["rank"] / 100 for trial in trials)
+    front = {
+        trial.number
+        for trial in trials
+        if not any(
+            all(o <= t for o, t in zip(other.values, trial.values, strict=True))
+            and other.values != trial.values
+            for other in trials
+        )
+    }
+    said = capsys.readouterr().err.partition("on the front:")[2]
+    assert {int(number) for number in re.findall(r"trial (\d+):", said)} == front
