@@ -74,7 +74,7 @@ def read_record(path: Path) -> TrialRecord | None:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
         raise DamagedRecord(f"{path} is not a trial record: {error}") from error

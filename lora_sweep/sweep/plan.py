@@ -19,7 +19,7 @@ from lora_sweep.sweep.cost.estimate import Estimator, FamilyCost, preparing_seco
 from lora_sweep.sweep.cost.infer import Expected
 from lora_sweep.sweep.cost.known import Known, measured_costs
 from lora_sweep.sweep.cost.machine import device_of, visible_gpus, why_unwritable
-from lora_sweep.sweep.lookup import is_settled
+from lora_sweep.sweep.lookup import settled
 from lora_sweep.sweep.plan_table import table
 from lora_sweep.sweep.plan_text import counts, disk_lines, memory_lines, time_lines
 from lora_sweep.sweep.request import Resolver, TrialRequest
@@ -89,12 +89,12 @@ def print_plan(
 
     asked: overrides by trial id, which name what varies. left_out: impossible trials that are not
     among the requests. workers: number of processes; None is one per visible GPU, one without.
-    calibrator: one that was started ahead. Raises StoreError where the record of a trial is damaged
-    or of a newer version.
+    calibrator: one that was started ahead. Raises StoreError where the record of a trial is of a
+    newer version.
     """
     tree = build_tree(spec_of(request) for request in requests)
     by_id = {request.id: request for request in requests}
-    done = {id_ for id_, request in by_id.items() if _is_done(store, request)}
+    done = {id_ for id_, each in by_id.items() if settled(store, id_, each.settings)}
     left = build_tree(spec_of(r) for r in by_id.values() if r.id not in done) if done else tree
     for line in counts(tree, left, left_out):
         out(line)
@@ -153,8 +153,3 @@ def _num_workers(left: StageTree, request: TrialRequest, workers: int | None) ->
     if workers is None:
         workers = len(visible_gpus()) if device_of(request.settings) == "cuda" else 1
     return min(max(1, workers), len(left.families))
-
-
-def _is_done(store: Store, request: TrialRequest) -> bool:
-    folder = store.trial(request.id)
-    return is_settled(folder, folder.read_record(), request.settings)

@@ -40,7 +40,9 @@ def _of_trials(plan: Plan) -> list[str]:
     """Each trial by itself; those of one family share their first steps."""
     settings = {id_: request.settings for id_, request in plan.requests.items()}
     values = axis_values(settings, plan.asked)
-    axes = list(dict.fromkeys(name for row in values.values() for name in row))
+    steps = {id_: str(request.max_train_steps) for id_, request in plan.requests.items()}
+    axes = dict.fromkeys(name for row in values.values() for name in row)
+    axes = [name for name in axes if any(values[id_].get(name) != steps[id_] for id_ in steps)]
     place = {trial: number for number, trial in enumerate(plan.requests)}
     families = [(cost, sorted(cost.family.trials, key=place.__getitem__)) for cost in plan.families]
     families.sort(key=lambda pair: place[pair[1][0]])  # as they were asked for
@@ -48,9 +50,9 @@ def _of_trials(plan: Plan) -> list[str]:
     for number, (cost, trials) in enumerate(families, start=1):
         for trial in trials:
             varied = [values[trial].get(axis, "") for axis in axes]
-            alone, steps = cost.alone.get(trial), plan.requests[trial].max_train_steps
+            alone = cost.alone.get(trial)
             seconds = UNKNOWN if alone is None else time_text(alone)
-            rows.append([trial, str(number), *varied, str(steps), seconds, _memory([cost])])
+            rows.append([trial, str(number), *varied, steps[trial], seconds, _memory([cost])])
     return _laid_out(["trial", "family", *axes, "steps", "alone", "memory"], rows, len(axes) + 2)
 
 
