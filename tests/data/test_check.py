@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,7 @@ from planted import (
     write_set,
 )
 
-from lora_sweep.data.check.__main__ import main
+from lora_sweep.data.check.__main__ import main, patience
 from lora_sweep.data.check.faces import face_counter
 from lora_sweep.data.check.findings import MAX_DETAILS, Findings, Kind
 from lora_sweep.data.check.looks import look_at
@@ -258,6 +259,14 @@ def test_tokens_are_counted_as_transformers_counts_them(tmp_path: Path) -> None:
     ):
         for text in ("a photo of TOK dog", "ÀÉÎ ünïcode 中文 1234 don't", HOSTILE, "  "):
             assert ours.count(text) == len(theirs(text).input_ids)
+
+
+def test_what_takes_long_is_spoken_of_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    with patience("quick"):
+        pass
+    with patience("slow", 0.01):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "slow\n"
 
 
 def test_interrupted_it_judges_what_it_has_seen(

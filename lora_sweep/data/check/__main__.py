@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.resolution < 1:
         raise DataError([f"--resolution {arguments.resolution}: must be at least 1"])
-    folder, entries, problems = _find(arguments.folder, arguments.caption_column)
+    with patience("reading the list of pictures …"):
+        folder, entries, problems = _find(arguments.folder, arguments.caption_column)
     sheet = None if arguments.no_sheet else _sheet_path(arguments, folder)
     from lora_sweep.data.check.faces import face_counter
     from lora_sweep.data.check.run import Asked, check_set
@@ -158,6 +161,17 @@ def _report(checked: Checked, summary: Sequence[str]) -> None:
 def printable(text: str) -> str:
     """Text on one line, with whatever could steer a terminal written as its escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@contextmanager
+def patience(line: str, seconds: float = 2) -> Iterator[None]:
+    """Say on stderr what takes long, once it does."""
+    timer = threading.Timer(seconds, lambda: print(line, file=sys.stderr, flush=True))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Progress:

@@ -15,7 +15,8 @@ STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif }
 body { margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
 ul.kinds { padding-left: 1.2rem }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem;
+  align-items: start }
 figure { margin: 0; padding: .6rem; border: 1px solid #8886; border-radius: .4rem }
 figure.found { border-color: #c60 }
 img, .none { display: block; width: 100%; height: 12rem; object-fit: contain; background: #8882 }
