@@ -89,7 +89,9 @@ def build_grid(
         problems.append(f"the sweep has {sizes} trials; at most {MAX_TRIALS:,} are planned at once")
     if problems:
         raise SettingsError(problems)
-    given = {_setting(axis.keys[0]) for axis in asked}
+    # A file's exclusions were written for its own axes; one of the command line is meant for these.
+    excludes = any(line.lstrip("+").startswith("sweep.exclude=") for line in arguments)
+    given = set[str]() if excludes else {_setting(axis.keys[0]) for axis in asked}
     exclusions = [
         _exclusion(mapping, f"sweep.exclude[{number}]", given, parse, problems)
         for number, mapping in enumerate(sweep.exclude)

@@ -135,6 +135,11 @@ def test_an_exclusion_may_match_nothing_once_the_command_line_narrows_its_keys()
     assert trials("a=2", **section) == ["a=2 b=3", "a=2 b=4"]
 
 
+def test_an_exclusion_on_the_command_line_is_meant_for_the_keys_beside_it() -> None:
+    section: dict[str, Any] = {"params": {"a": "1,2"}, "exclude": [{"b": 9}]}
+    assert "no trial of the sweep has" in refused("b=3,4", "sweep.exclude=[{b:9}]", **section)
+
+
 def test_a_sweep_of_more_than_a_million_trials_is_refused_before_it_is_written_out() -> None:
     many = ",".join(map(str, range(101)))
     assert "101 x 101 x 101 trials" in refused(f"a={many}", f"b={many}", f"c={many}", "d=1")

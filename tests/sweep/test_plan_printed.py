@@ -49,7 +49,7 @@ def requests_of(*settings: Settings) -> list[TrialRequest]:
 
 def lengths(root: Path, *steps: int, **changes: Any) -> list[TrialRequest]:
     """Pivotal trials of one family, with the pivot in the middle of each."""
-    chosen = {"evaluate": QUIET} | changes
+    chosen: dict[str, Any] = {"evaluate": QUIET} | changes
     return requests_of(*(small(root, train={"max_train_steps": n}, **chosen) for n in steps))
 
 
@@ -66,7 +66,7 @@ def remember(root: Path, *requests: TrialRequest, before: float = 3.0, after: fl
 
 def printed(root: Path, *requests: TrialRequest, **options: Any) -> list[str]:
     lines: list[str] = []
-    chosen = {"calibrate": Calibrate.never} | options
+    chosen: dict[str, Any] = {"calibrate": Calibrate.never} | options
     print_plan(requests, Store(root), out=lambda text: lines.extend(text.split("\n")), **chosen)
     assert all(len(line) <= 80 for line in lines if str(root.parent) not in line)
     return lines
