@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from lora_sweep.model.clip_tokenizer import merges_file, sdxl_tokenizers, vocabulary
+from lora_sweep.data.clip_words import merges_file, vocabulary
+from lora_sweep.model.clip_tokenizer import sdxl_tokenizers
 
 # Of stabilityai/stable-diffusion-xl-base-1.0, tokenizer/merges.txt and tokenizer/vocab.json.
 MERGES = "9fd691f7c8039210e0fced15865466c65820d09b63988b0174bfe25de299051a"

@@ -19,7 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from lora_sweep.config.settings import Model
 from lora_sweep.errors import ModelError
 from lora_sweep.model.base import load_base
-from lora_sweep.model.clip_tokenizer import SDXL_FOLDER
+from lora_sweep.model.folder_files import SDXL_FOLDER
 from lora_sweep.model.single_file import load_single_file
 
 State = dict[str, Tensor]
