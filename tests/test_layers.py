@@ -50,6 +50,11 @@ WITHOUT_TORCH = (
     "lora_sweep.sweep.grid",
     "lora_sweep.sweep.request",
     "lora_sweep.sweep.plan",
+    "lora_sweep.sweep.status",
+    "lora_sweep.sweep.cluster.executor",
+    "lora_sweep.sweep.cluster.node_task",
+    "lora_sweep.sweep.cluster.slurm_engine",
+    "lora_sweep.sweep.cluster.ray_engine",
     "lora_sweep.results.summary",
     "lora_sweep.results.store",
 )
