@@ -19,7 +19,7 @@ from lora_sweep.config.study import (
 )
 from lora_sweep.config.sweep import Values
 from lora_sweep.errors import SettingsError
-from lora_sweep.sweep.grid import NO_SETTING_OF_A_TRIAL, SAME_SETTING
+from lora_sweep.sweep.grid_axes import NO_SETTING_OF_A_TRIAL, SAME_SETTING
 from lora_sweep.sweep.search.space import Part, Point, Space, text_of, values_of
 
 Parse = Callable[[Mapping[str, Values], str, list[str]], dict[str, Dimension]]
