@@ -38,6 +38,7 @@ from lora_sweep.sweep.search.best import best_lines
 from lora_sweep.sweep.search.hand import Check, Compose, Hands
 from lora_sweep.sweep.search.plan import plan_study
 from lora_sweep.sweep.search.runners import Runner
+from lora_sweep.sweep.search.samplers import LARGEST_GRID
 from lora_sweep.sweep.search.search import Search
 from lora_sweep.sweep.search.space import Space
 from lora_sweep.sweep.search.storage import (
@@ -203,6 +204,7 @@ def _close(
 def describe_study(asked: StudyAsked, checks: Sequence[Check] = ()) -> list[str]:
     """What a study would be, for hydra/launcher=plan; nothing is opened or written."""
     plan, _ = plan_study(asked.study, asked.space, asked.compose, checks, asked.options)
+    points = plan.space.num_points(LARGEST_GRID)
     rows: list[tuple[str, Any]] = [
         ("objectives", ", ".join(f"{w} {n}" for w, n in
                                  zip(plan.directions, plan.settings.objectives, strict=True))),
@@ -211,8 +213,8 @@ def describe_study(asked: StudyAsked, checks: Sequence[Check] = ()) -> list[str]
         ("pruner", plan.settings.pruner.name),
         ("rungs", ", ".join(map(str, plan.rungs)) or "none"),
         ("steps at most", f"{plan.total * plan.longest:,}"),
-        ("points", f"{sum(1 for _ in plan.space.points()):,}" if plan.space.is_finite
-         else "endless"),
+        ("points", f"{points:,}" if points else "endless" if not plan.space.is_finite
+         else f"more than {LARGEST_GRID:,}"),
     ]  # fmt: skip
     lines = [f"{name:<14}{value}" for name, value in rows]
     lines += [f"  {key}: {text}" for key, text in plan.space.to_plain().items()]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 GRID = "grid"
+LARGEST_GRID = 100_000  # points, which are put in order
 SHARED_DRAW = "gp:relative_params"
 """How Optuna begins the names under which GPSampler keeps a draw."""
 
@@ -244,6 +245,11 @@ def _grid_problems(method: Method, space: Space) -> list[str]:
         return [
             f"study.sampler={GRID}: {', '.join(endless)} has no points to try one by one; use a "
             "list or range(…)"
+        ]
+    if space.num_points(LARGEST_GRID) is None:
+        return [
+            f"study.sampler={GRID}: the space has more than {LARGEST_GRID:,} points; use another "
+            "sampler, or a smaller space"
         ]
     return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 
 from lora_sweep.config.study import Choice, Condition, Dimension, Scalar
 
@@ -65,6 +66,13 @@ class Space:
         every = [each for part in self.parts for each in part.dimensions.values()]
         return all(isinstance(each, Choice) or each.step is not None for each in every)
 
+    def num_points(self, most: int) -> int | None:
+        """How many there are; None for more than `most`, and where they cannot be counted."""
+        if not self.is_finite:
+            return None
+        count = sum(1 for _ in islice(self.points(), most + 1))
+        return count if count <= most else None
+
     def point(self, ask: Callable[[str, Dimension], Scalar]) -> Point:
         """Ask for the value of one dimension after the other, as far as conditions hold."""
         return {key: value for key, value, _ in self._walk(ask)}
@@ -95,15 +103,11 @@ class Space:
         if not part.holds(texts):
             yield from self._points(index + 1, point, texts)
             return
-        rows: list[tuple[Point, dict[str, str]]] = [(point, dict(texts))]
-        for key, dimension in part.dimensions.items():
-            rows = [
-                ({**row, key: value}, {**known, key: text_of(dimension, value)})
-                for row, known in rows
-                for value in values_of(dimension)
-            ]
-        for row, known in rows:
-            yield from self._points(index + 1, row, known)
+        keys = list(part.dimensions)
+        for values in product(*(values_of(each) for each in part.dimensions.values())):
+            chosen = dict(zip(keys, values, strict=True))
+            known = {key: text_of(part.dimensions[key], value) for key, value in chosen.items()}
+            yield from self._points(index + 1, {**point, **chosen}, {**texts, **known})
 
     def to_plain(self) -> dict[str, str]:
         """Each dimension as text, by key and condition."""

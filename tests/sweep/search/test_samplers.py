@@ -28,6 +28,7 @@ METHODS = {
     "random": Method("random"),
 }
 GRID = Space((Part({"rank": choice(2, 4, 8), "c": Number(0, 1, 0.25)}),))
+HUGE = Space((Part({name: Number(1, 100, 1, whole=True) for name in "abcdefgh"}),))
 
 
 def value_of(point: Point) -> float:
@@ -134,6 +135,7 @@ def test_waiting_trials_count_for_nothing() -> None:
         (Method("cmaes"), SPACE, 1, "must have at least two numbers"),
         (Method("cmaes"), NUMBERS, 2, "has one objective, and the study has 2"),
         (Method("grid"), SPACE, 1, "optimizer.lr has no points to try one by one"),
+        (Method("grid"), HUGE, 1, "the space has more than 100,000 points"),
         (Method("grid", {"x": 1}), GRID, 1, "has no arguments, got x"),
     ],
 )  # fmt: skip
