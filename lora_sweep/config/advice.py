@@ -62,10 +62,13 @@ def _no_effect(s: Settings) -> Iterator[str]:
     if steps is not None and every is not None and every > steps:
         yield (
             f"evaluate.every={every}: more than train.max_train_steps={steps}, "
-            "so pictures come at the end only"
+            "so measures and pictures come at the end only"
         )
-    if every is not None and not s.evaluate.prompts:
-        yield f"evaluate.every={every}: has no effect when evaluate.prompts=[]"
+    if every is not None and not s.evaluate.prompts and not s.evaluate.loss_timesteps:
+        yield (
+            f"evaluate.every={every}: has no effect when evaluate.prompts=[] and "
+            "evaluate.loss_timesteps=0"
+        )
 
 
 def _model(s: Settings) -> Iterator[str]:

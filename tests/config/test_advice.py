@@ -45,6 +45,7 @@ GOOD = Settings(
         ({"prior": PriorGenerated(weight=0.0)}, "prior.weight=0"),
         ({"evaluate": Evaluate(prompts=("an emoji",))}, "it will not show the subject"),
         ({"evaluate": Evaluate(prompts=("TOK",), every=101)}, "evaluate.every=101: more than"),
+        ({"evaluate": Evaluate(loss_timesteps=0, every=9)}, "evaluate.every=9: has no effect"),
         (
             {"model": Model(name="sdxl", vae_precision=Precision.fp16)},
             "model.vae_precision=fp16: SDXL's own VAE overflows",
@@ -55,3 +56,8 @@ def test_a_likely_trap_is_a_warning_and_no_problem(changes: dict[str, Any], mess
     settings = replace(GOOD, **changes)
     assert problems(settings) == []
     assert any(message in warning for warning in warnings(settings)), warnings(settings)
+
+
+def test_measures_without_pictures_may_be_taken_on_the_way() -> None:
+    settings = replace(GOOD, evaluate=Evaluate(prompts=(), every=9))
+    assert not any("evaluate.every" in warning for warning in warnings(settings))
