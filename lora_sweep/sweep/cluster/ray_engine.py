@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from lora_sweep.sweep.cluster.ledger import Batch
 from lora_sweep.sweep.cluster.options import ClusterError, RayOptions
 
 CANCELLED = "the task was cancelled"
+KNOCK_SECONDS = 10.0
 
 
 class Ray:
@@ -49,6 +51,7 @@ class Ray:
             ) from None
         self._ray = ray
         try:
+            _knock(self.options.address)  # Ray itself asks for minutes where nobody answers
             ray.init(
                 address=self.options.address,
                 include_dashboard=None if self.options.address else False,
@@ -167,6 +170,13 @@ class Ray:
         """See Engine."""
         if self._ray is not None:
             self._ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where an address is HOST:PORT and nobody listens there."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
 
 
 def run_task(path: str, log: str, id_: str) -> bool:
