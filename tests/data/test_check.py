@@ -24,13 +24,14 @@ from planted import (
     write_set,
 )
 
-from lora_sweep.data.check.__main__ import main, patience
+from lora_sweep.data.check.__main__ import main
 from lora_sweep.data.check.faces import face_counter
 from lora_sweep.data.check.findings import MAX_DETAILS, Findings, Kind
 from lora_sweep.data.check.looks import look_at
 from lora_sweep.data.check.similar import alike_pairs
 from lora_sweep.data.check.tokens import MAX_TOKENS, find_tokenizer
 from lora_sweep.data.packaged_sets import packaged_names
+from lora_sweep.data.terminal import patience
 
 HAS_FACES = find_spec("dlib") is not None
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lora_sweep.data.terminal import Progress, patience, printable
 from lora_sweep.errors import DataError, LoraSweepError
 
 if TYPE_CHECKING:
@@ -156,44 +154,6 @@ def _report(checked: Checked, summary: Sequence[str]) -> None:
             print(f"  {printable(place + found.text)}")
         if count > LINES_OF_A_KIND:
             print(f"  and {count - LINES_OF_A_KIND} more")
-
-
-def printable(text: str) -> str:
-    """Text on one line, with whatever could steer a terminal written as its escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-@contextmanager
-def patience(line: str, seconds: float = 2) -> Iterator[None]:
-    """Say on stderr what takes long, once it does."""
-    timer = threading.Timer(seconds, lambda: print(line, file=sys.stderr, flush=True))
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-class Progress:
-    """Says on stderr how far a long check is: always on a terminal, else every half minute."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._start = self._last = time.monotonic()
-        self._live = sys.stderr.isatty()
-
-    def __call__(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._last < (0.5 if self._live else 30) and done < self._total:
-            return
-        self._last = now
-        seconds = (now - self._start) / done * (self._total - done)
-        left = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-        line = f"{done} of {self._total} pictures, {left} left"
-        if self._live:
-            print(f"\r{line:<60}", end="\n" if done == self._total else "", file=sys.stderr)
-        elif done < self._total:
-            print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":
