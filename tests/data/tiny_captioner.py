@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -20,12 +21,12 @@ from transformers import (
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = "a dog cat woman smiling on the grass with red hat emoji in space".split()  # noqa: SIM905
 SIDE = 32
-TEXT = {
+TEXT: dict[str, Any] = {
     "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "max_position_embeddings": 64, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0,
     "vocab_size": len(SPECIAL) + len(WORDS),
 }  # fmt: skip
-VISION = {
+VISION: dict[str, Any] = {
     "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "image_size": SIDE, "patch_size": 16,
 }  # fmt: skip
