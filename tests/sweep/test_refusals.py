@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
-from runs import only_run, record_of, small, weights_of
+from runs import small
 
 import lora_sweep.__main__ as command
 from lora_sweep.config.settings import AdamW8bit, Dataset, Device, Model, Precision
@@ -247,48 +245,3 @@ def test_a_results_folder_that_cannot_be_written_is_refused_with_what_to_do(
         status, said = cli(results=place)
         assert status != 0 and "set results.dir" in said and str(place.parent) in said, said
         assert said.count("lora_sweep: ") == 1
-
-
-@contextlib.contextmanager
-def small_disk(place: Path, kilobytes: int) -> Iterator[None]:
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(place)]
-    try:
-        done = subprocess.run(mount, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("there is no mount")
-    if done.returncode:
-        pytest.skip("a disk cannot be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def test_a_disk_that_is_full_costs_no_training_that_was_saved(
-    tmp_path: Path, shared_cache: Path, cli: Cli
-) -> None:
-    disk = tmp_path / "disk"
-    arguments = ["dataset=face", "rank=8", "te_mode=frozen", "evaluate=off", "seed=5"]
-    arguments += [
-        "evaluate.loss_timesteps=0",
-        "train.checkpoint_every=1",
-        "train.checkpoints_kept=9",
-    ]
-    with small_disk(disk, 64 << 10):
-        (disk / "cache").symlink_to(shared_cache)
-        status, _ = cli(*arguments, results=disk)
-        assert status == 0
-        expected = weights_of(only_run(disk))
-        used = sum(path.stat().st_size for path in disk.rglob("*") if not path.is_dir())
-    with small_disk(tmp_path / "full", used * 6 // 10 >> 10):
-        full = tmp_path / "full"
-        (full / "cache").symlink_to(shared_cache)
-        status, said = cli(*arguments, results=full)
-        assert status == 1 and "No space left" in said and "free some space" in said
-        assert said.count("lora_sweep: ") == 1 and not weights_of(only_run(full))
-        subprocess.run(["mount", "-o", "remount,size=64m", str(full)], check=True)
-        status, said = cli(*arguments, results=full)
-        assert status == 0 and "going on from step 1" in said
-        assert weights_of(only_run(full)) == expected
-        assert record_of(only_run(full))["state"] == "done"
