@@ -140,6 +140,11 @@ class SweepFolder:
         return self.path / "report.html"
 
     @property
+    def lock_file(self) -> Path:
+        """Held by the process that runs the sweep."""
+        return self.path / ".lock"
+
+    @property
     def assets(self) -> Path:
         """Pictures that the report shows."""
         return self.path / "assets"

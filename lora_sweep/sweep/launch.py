@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lora_sweep.errors import StoreError
 from lora_sweep.results.closing_table import print_table
+from lora_sweep.results.lock import LockHeld, file_lock
 from lora_sweep.results.names import TrialName, group_name, names_of
 from lora_sweep.results.progress import say
 from lora_sweep.results.report import write_report
@@ -46,13 +48,42 @@ def run_sweep(
     resolved = resolve_all(trials, overrides, options, _checks(options))
     store = store_of(resolved)
     store.check_writable()
+    with _own_folder(store, folder) as sweep:
+        done = _run(resolved, overrides, store, sweep, options, about or {})
+    results = dict(zip(resolved.numbers, done, strict=True))
+    return [results.get(number) for number in range(len(trials))]
+
+
+@contextlib.contextmanager
+def _own_folder(store: Store, folder: Path) -> Iterator[SweepFolder]:
+    """The sweep's folder; one beside it where another sweep, begun in the same second, has it."""
+    for number in itertools.count(1):
+        sweep = store.sweep(folder.with_name(f"{folder.name}-{number}") if number > 1 else folder)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(file_lock(sweep.lock_file, blocking=False))
+            except LockHeld:
+                continue
+            yield sweep
+            return
+
+
+def _run(
+    resolved: Resolved,
+    overrides: Sequence[Sequence[str]],
+    store: Store,
+    sweep: SweepFolder,
+    options: SweepOptions,
+    about: Mapping[str, Any],
+) -> list[TrialResult]:
+    """Run what was resolved, and write what there is to say of it."""
     tree = build_tree(spec_of(request) for request in resolved.requests)
     for line in describe(tree):
         say(line)
     left_out = [each.to_plain() for each in resolved.left_out]
-    about = {**(about or {}), "left_out": left_out, "tree": tree_to_plain(tree)}
-    sweep, names = store.sweep(folder), _names(resolved, overrides)
-    group = group_name(about.get("name"), folder, names)
+    about = {**about, "left_out": left_out, "tree": tree_to_plain(tree)}
+    names = _names(resolved, overrides)
+    group = group_name(about.get("name"), sweep.path, names)
     summarize = partial(_summarize, sweep, store, resolved, overrides, about)
     summarize()  # ahead, and now and then: a killed sweep has its list, and how it stood
     try:
@@ -68,15 +99,14 @@ def run_sweep(
         )
     finally:
         rows = summarize()
-    results = dict(zip(resolved.numbers, done, strict=True))
     if any(result.submitted for result in done):
-        say(f"to see how it stands: python -m lora_sweep.sweep.status {folder}")
-        return [results.get(number) for number in range(len(trials))]
+        say(f"to see how it stands: python -m lora_sweep.sweep.status {sweep.path}")
+        return done
     print_table(rows)
     say(f"table: {sweep.summary}")
     report_on(sweep, store)
     log_sweep(resolved.requests[0].settings.tracker, group, sweep, rows, say)
-    return [results.get(number) for number in range(len(trials))]
+    return done
 
 
 def _checks(options: SweepOptions) -> Sequence[Check]:

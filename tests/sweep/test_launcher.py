@@ -14,6 +14,8 @@ import yaml
 from runs import before_step, count_steps, record_of, rows_of, weights_of
 
 import lora_sweep.__main__ as command
+from lora_sweep.results.lock import file_lock
+from lora_sweep.results.store import SweepFolder
 from lora_sweep.sweep import launch
 
 pytestmark = pytest.mark.usefixtures("one_base")
@@ -103,6 +105,22 @@ def test_summary_csv_is_kept_up_to_date_while_the_sweep_goes_on(
         before_step(monkeypatch, step, look)
     run(root, "rank=2", "train.max_train_steps=2,4", "te_mode=frozen")
     assert seen == [["waiting", "waiting"], ["done", "running"]]
+
+
+def test_a_sweep_begun_in_the_same_second_as_another_has_a_folder_of_its_own(
+    run: Run, root: Path
+) -> None:
+    folder = root / "multirun" / "now"
+    arguments = ("te_mode=frozen", "train.max_train_steps=1", f"hydra.sweep.dir={folder}")
+    with file_lock(SweepFolder(folder).lock_file):  # as the other holds it
+        run(root, *arguments, "rank=2,3")
+    run(root, *arguments, "rank=2,3,4")
+    found: list[int] = []
+    for name in ("now-2", "now"):
+        sweep = json.loads((folder.with_name(name) / "sweep.json").read_text(encoding="utf-8"))
+        found.append(len(sweep["trials"]))
+        assert (folder.with_name(name) / "report.html").is_file()
+    assert found == [2, 3]
 
 
 def test_a_file_of_conf_that_is_edited_once_training_has_begun_changes_no_trial(
