@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,23 @@ FINISHED = [
     "config.yaml", "trial.json", "samples/samples.json", "README.md", "lora.safetensors",
     "lora_emb.safetensors", "pytorch_lora_weights.safetensors",
 ]  # fmt: skip
+ALWAYS = (
+    ("metrics.jsonl", "cut short"), ("trial.json", "cut short"), ("trial.json", "missing"),
+    (f"{CHECKPOINTS[1]}/state.safetensors", "cut short"), ("samples/samples.json", "cut short"),
+    ("lora_emb.safetensors", "cut short"), ("pytorch_lora_weights.safetensors", "missing"),
+)  # fmt: skip
+"""Tried by default; the others are like one of these."""
 
 
-damages = pytest.mark.parametrize(
-    "damage", ["cut short", pytest.param("missing", marks=pytest.mark.slow)]
-)
+def damages(names: Sequence[str]) -> pytest.MarkDecorator:
+    """Every file with every damage."""
+    return pytest.mark.parametrize(
+        ("name", "damage"),
+        [
+            pytest.param(*case, marks=() if case in ALWAYS else pytest.mark.slow)
+            for case in product(names, DAMAGES)
+        ],
+    )
 
 
 def trial(root: Path) -> Settings:
@@ -94,8 +107,7 @@ def copied(root: Path, to: Path, name: str, damage: str) -> Path:
     return target
 
 
-@damages
-@pytest.mark.parametrize("name", UNFINISHED)
+@damages(UNFINISHED)
 def test_an_unfinished_trial_goes_on_to_the_same_end(
     name: str, damage: str, folders: tuple[Path, Path], root: Path,
     capfd: pytest.CaptureFixture[str],
@@ -117,8 +129,7 @@ def test_an_unfinished_trial_goes_on_to_the_same_end(
         assert Path(name).name in said, "nothing is mended in silence"
 
 
-@damages
-@pytest.mark.parametrize("name", FINISHED)
+@damages(FINISHED)
 def test_a_finished_trial_is_made_whole_again_without_a_step(
     name: str, damage: str, folders: tuple[Path, Path], root: Path,
     monkeypatch: pytest.MonkeyPatch,
