@@ -1,10 +1,14 @@
-"""Training sets with faults planted on purpose, made of packaged pictures."""
+"""Training sets with faults planted on purpose, made of packaged pictures.
+
+`python tests/data/planted.py FOLDER` makes one with every fault once.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import random
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from PIL import Image, ImageFilter, ImageOps
 from lora_sweep.data.packaged_sets import PACKAGED
 
 GOOD_CAPTION = "a TOK picture, well lit"
-LONG = ", ".join(["a very long description of everything that can be seen"] * 12)
+LONG = ", ".join(["a very long description of everything that can be seen"] * 7)
 HOSTILE = 'a TOK "quoted" <script>alert(1)</script> & 🐶\u202e\x1b[31m\nsecond line'
 
 
@@ -120,3 +124,7 @@ def one_scene(background: Image.Image, count: int) -> list[Image.Image]:
         picture.paste(figure, (draw.randrange(800), draw.randrange(800)))
         pictures.append(picture)
     return pictures
+
+
+if __name__ == "__main__":
+    planted_set(Path(sys.argv[1]))

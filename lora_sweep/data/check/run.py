@@ -108,7 +108,7 @@ def check_set(
     """
     checked = Checked(folder, asked, entries)
     for problem in problems:
-        checked.findings.add(Kind.listing, None, problem)
+        checked.findings.add(Kind.listing, None, problem.replace(f"{folder}/", ""))
     likeness = _Likeness()
     try:
         for index in range(len(entries)):
@@ -144,8 +144,9 @@ def _check_picture(checked: Checked, index: int, likeness: _Likeness) -> None:
     try:
         preview, size_HW = read_preview(checked.entries[index].path, SHORT_SIDE)
     except DataError as error:
-        for problem in error.problems:
-            findings.add(Kind.unreadable, index, problem)
+        path = checked.entries[index].path
+        for problem in error.problems:  # they begin with the path, which is said already
+            findings.add(Kind.unreadable, index, problem.removeprefix(str(path)).strip())
         return
     look, small = look_at(preview, size_HW)
     likeness.add(index, look)

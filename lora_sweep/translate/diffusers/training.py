@@ -156,8 +156,8 @@ def _length(g: Given, geometry: Geometry, to: Translation) -> None:
     if geometry.processes > 1:
         to.note(
             Note.said,
-            f"{geometry.processes} processes: one process trains a trial here, so their gradients "
-            f"are accumulated (train.gradient_accumulation_steps={accumulation})",
+            f"{geometry.processes} processes: what each adds to a step is accumulated here "
+            f"(train.gradient_accumulation_steps={accumulation})",
         )
     if geometry.steps is not None:
         to.set("train.max_train_steps", geometry.steps)
