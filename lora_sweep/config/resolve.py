@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from lora_sweep.config.settings import (
+    Lora,
+    Optimizer,
     Pivotal,
     PivotRounding,
     PriorSettings,
@@ -94,9 +97,19 @@ def resolved(settings: Settings) -> Settings:
         prior = replace(prior, class_prompt=class_prompt(settings))
     return replace(
         settings,
-        optimizer=replace(
-            settings.optimizer, te_lr=te_lr(settings), te_weight_decay=te_weight_decay(settings)
-        ),
-        lora=replace(settings.lora, alpha=lora_alpha(settings)),
+        optimizer=_resolved_optimizer(settings.optimizer),
+        lora=_resolved_lora(settings.lora),
         prior=prior,
     )
+
+
+# A sweep holds few different sections, however many trials.
+@lru_cache(maxsize=4096)
+def _resolved_optimizer(rates: Optimizer) -> Optimizer:
+    only = Settings(optimizer=rates)
+    return replace(rates, te_lr=te_lr(only), te_weight_decay=te_weight_decay(only))
+
+
+@lru_cache(maxsize=4096)
+def _resolved_lora(lora: Lora) -> Lora:
+    return replace(lora, alpha=lora_alpha(Settings(lora=lora)))

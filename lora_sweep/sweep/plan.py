@@ -94,7 +94,8 @@ def print_plan(
     """
     tree = build_tree(spec_of(request) for request in requests)
     by_id = {request.id: request for request in requests}
-    done = {id_ for id_, each in by_id.items() if settled(store, id_, each.settings)}
+    begun = [folder.id for folder in store.trials() if folder.id in by_id]
+    done = {id_ for id_ in begun if settled(store, id_, by_id[id_].settings)}
     left = build_tree(spec_of(r) for r in by_id.values() if r.id not in done) if done else tree
     for line in counts(tree, left, left_out):
         out(line)

@@ -99,25 +99,25 @@ class Resolver:
         found = [*problems(settings), *more_problems]
         found += [] if found else embedder_problems(settings)  # it may ask the hub
         asked_wrongly = bool(found)
-        store = Store(Path(settings.results.dir))
-        read, class_read = self._pictures(settings, store, found)
+        cache = Store(Path(settings.results.dir)).cache
+        read, class_read = self._pictures(settings, cache, found)
         examples = None if read is None else read.examples
         class_pictures = () if class_read is None else class_read.examples.train
         if examples is not None and isinstance(settings.te_mode, Pivotal):
-            found += self._caption_problems(settings.dataset, store, examples)
+            found += self._caption_problems(settings.dataset, cache, examples)
         if examples is not None and not found:
             found += _pivot_problems(settings, examples, class_pictures)
         if found or read is None or examples is None:
             raise SettingsError(found) if asked_wrongly else DataError(found)
         steps = resolved_steps(settings, len(examples.train))
         settings = _without_idle_buckets(_with_steps(settings, steps), examples)
-        base = self._base_hash(settings.model, store)
+        base = self._base_hash(settings.model, cache)
         pictures_hash = _pictures_hash(read, class_read)
         identity = trial_id(settings, pictures_hash, base)
         return TrialRequest(identity, settings, examples, class_pictures, base, steps)
 
     def _pictures(
-        self, settings: Settings, store: Store, found: list[str]
+        self, settings: Settings, cache: Path, found: list[str]
     ) -> tuple[_Read | None, _Read | None]:
         """Training and class pictures; what is wrong is added to `found`, unless it is there."""
         read: _Read | None = None
@@ -125,7 +125,7 @@ class Resolver:
         known = {_setting(problem) for problem in found} - {None}
         # With a wrong place, or a download ahead of a refusal, there is nothing to read.
         if "dataset.path" not in known and not (found and _is_remote(settings)):
-            read = self._training_pictures(settings.dataset, store.cache)
+            read = self._training_pictures(settings.dataset, cache)
         if isinstance(settings.prior, PriorReal) and "prior.path" not in known:
             prior = replace(settings.prior, class_prompt=class_prompt(settings))
             class_read = self._real_class_pictures(prior, settings.dataset)
@@ -155,19 +155,19 @@ class Resolver:
                 self._class_pictures_read[key] = _Read(NOTHING, error.problems)
         return self._class_pictures_read[key]
 
-    def _caption_problems(self, dataset: Dataset, store: Store, examples: Examples) -> list[str]:
-        key = (dataset, store.cache)
+    def _caption_problems(self, dataset: Dataset, cache: Path, examples: Examples) -> list[str]:
+        key = (dataset, cache)
         if key not in self._captions_checked:
             self._captions_checked[key] = caption_problems(
                 examples, dataset.abstractions, pivotal=True
             )
         return self._captions_checked[key]
 
-    def _base_hash(self, model: Model, store: Store) -> str:
-        key = (model, store.cache)
+    def _base_hash(self, model: Model, cache: Path) -> str:
+        key = (model, cache)
         if key not in self._base_hashes:
             try:
-                self._base_hashes[key] = base_hash(model, memory=store.cache / "file_hashes.json")
+                self._base_hashes[key] = base_hash(model, memory=cache / "file_hashes.json")
             except HubUnreachable as error:
                 self._base_hashes[key] = f"{model.path} of the hub" if self._without_hub else error
                 self.unreachable.add(model.path)

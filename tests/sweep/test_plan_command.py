@@ -79,3 +79,48 @@ def test_only_a_plan_calibrates(tmp_path: Path) -> None:
     done = command(tmp_path, "hydra/launcher=tree", "hydra.launcher.calibrate=never")
     assert done.returncode == 2
     assert "hydra.launcher.calibrate: there is no such setting" in done.stderr
+
+
+A_HUNDRED_THOUSAND_TRIALS = """
+import resource, sys, time
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from lora_sweep.config.settings import (
+    AdamW, Dataset, Evaluate, Lora, Pivotal, Prodigy, Results, Settings, TeLora, Train)
+from lora_sweep.config.sweep import Calibrate
+from lora_sweep.results.store import Store
+from lora_sweep.sweep.plan import print_plan
+from lora_sweep.sweep.request import Resolver
+
+root = Path(sys.argv[1])
+some = Settings(dataset=Dataset(name="y2k"), evaluate=Evaluate(prompts=("a TOK",)),
+                results=Results(dir=str(root)))
+axes = ([Lora(r) for r in (4, 16, 32)], [Prodigy(), AdamW(te_lr=3e-4), AdamW(te_lr=5e-5)],
+        [TeLora(), Pivotal()], [replace(some.dataset, repeats=n) for n in (1, 2, 3, 4)],
+        [Train(steps, batch_size=n) for steps in (500, 1000, 1500) for n in (1, 2, 3, 4)])
+trials = [
+    replace(some, seed=seed, lora=lora, optimizer=rates, te_mode=mode, dataset=data, train=train)
+    for seed in range(116) for lora, rates, mode, data, train in product(*axes)
+][:100_000]
+lines, began = [], time.process_time()
+resolver = Resolver()
+requests = [resolver.resolve(trial) for trial in trials]
+print_plan(requests, Store(root), calibrate=Calibrate.never, out=lines.append)
+seconds = time.process_time() - began
+peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+assert lines[0].split() == ["trials", "100,000"], lines[0]
+assert seconds < 20 and peak_bytes < 2e9, (seconds, peak_bytes)
+assert "torch" not in sys.modules
+print(f"{seconds:.1f} s, {peak_bytes / 2**20:.0f} MiB")
+"""
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_composed_trials_take_20_seconds_and_2_gigabytes(
+    tmp_path: Path,
+) -> None:
+    code = [sys.executable, "-c", A_HUNDRED_THOUSAND_TRIALS, str(tmp_path)]
+    done = subprocess.run(code, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
