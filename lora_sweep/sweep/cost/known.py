@@ -80,7 +80,8 @@ def stored_costs(
     known = Known(this_machine())
     learned, foreign = learned_costs(store, requests, wanted, known.machine)
     if foreign:
-        say(f"{foreign} trained elsewhere or with another torch: not counted for time")
+        trials = "1 trial was" if foreign == 1 else f"{foreign} trials were"
+        say(f"{trials} trained elsewhere or with another torch, which tells nothing of time here")
     known.add(learned)
     known.add(Records(store, known.machine).read(say))
     return known

@@ -60,6 +60,7 @@ class BaseShapes:
     latent_channels: int
     text_width: int  # of both encoders together
     bytes_on_disk: int | None  # None: the files are not here
+    folder: Path | None = None  # of the configs; None: SDXL's own hold
 
     @property
     def at_hand(self) -> bool:
@@ -169,6 +170,7 @@ def _of_folder(folder: Path) -> BaseShapes:
         latent_channels=int(vae["latent_channels"]),
         text_width=int(unet["cross_attention_dim"]),
         bytes_on_disk=on_disk,
+        folder=folder,
     )
 
 

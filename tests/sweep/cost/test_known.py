@@ -13,6 +13,7 @@ from told import Told
 from lora_sweep.config.settings import AdamW, Model, Prodigy
 from lora_sweep.config.sweep import Calibrate
 from lora_sweep.results.store import Store
+from lora_sweep.sweep.cost import known
 from lora_sweep.sweep.cost.choose import candidates_of
 from lora_sweep.sweep.cost.known import Known, measured_costs, needs_calibration
 from lora_sweep.sweep.cost.machine import this_machine
@@ -62,6 +63,16 @@ def test_a_new_setting_is_measured_and_nothing_else(tmp_path: Path) -> None:
     measure(tmp_path, [adamw])
     _, calibrator, _ = measure(tmp_path, [adamw, prodigy])
     assert (calibrator.asked, calibrator.finishes) == ([["prodigy"]], [False])
+
+
+def test_trials_of_another_machine_are_mentioned_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "learned_costs", lambda *_: ([], 2))
+    _, _, said = measure(tmp_path, requests_of(tmp_path), Calibrate.never)
+    assert said == [
+        "2 trials were trained elsewhere or with another torch, which tells nothing of time here"
+    ]
 
 
 def test_never_means_never(tmp_path: Path) -> None:
