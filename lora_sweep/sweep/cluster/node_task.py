@@ -44,7 +44,9 @@ class NodeTask:
 
     def checkpoint(self, path: str) -> Any:
         """Save; submitit then requeues the job."""
-        from submitit.helpers import DelayedSubmission
+        from submitit.helpers import (  # pyright: ignore[reportMissingImports]
+            DelayedSubmission,
+        )
 
         self._stop(TIME_IS_UP)
         return DelayedSubmission(NodeTask(), path)

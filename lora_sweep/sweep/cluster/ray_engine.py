@@ -44,7 +44,7 @@ class Ray:
         """See Engine."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ClusterError(
                 "hydra/launcher=ray needs the package ray: pip install 'lora_sweep[ray]'"

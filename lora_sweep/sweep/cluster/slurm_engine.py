@@ -47,7 +47,7 @@ class Slurm:
                 "command on a login node of a SLURM cluster, or use hydra/launcher=tree"
             )
         try:
-            import submitit  # noqa: F401  # pyright: ignore[reportUnusedImport]
+            import submitit  # noqa: F401  # pyright: ignore
         except ImportError:
             raise ClusterError(
                 "hydra/launcher=slurm needs the package submitit: pip install 'lora_sweep[slurm]'"
@@ -90,7 +90,7 @@ class Slurm:
         return ids
 
     def _executor(self, batch: Batch, *, hold: bool) -> Any:
-        import submitit
+        import submitit  # pyright: ignore[reportMissingImports]
 
         o = self.options
         # Open until the cluster ends it: what counts is whether an attempt gains a step.
