@@ -1,47 +1,22 @@
-"""README.md: its commands are commands, its tree is the tree, its links lead somewhere."""
+"""README.md: it begins with two commands, its tree is the tree, its numbers are right."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import lora_sweep
-from lora_sweep.config import check
-from lora_sweep.config.compose import compose, conf_dir
-from lora_sweep.config.settings import Settings
+from lora_sweep.config.compose import conf_dir
 
 ROOT = Path(lora_sweep.__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-COMMAND = "python -m lora_sweep"
-HYDRA_FLAGS = {"-m", "--help", "--cfg", "job"}
 
 
 def code_blocks(language: str) -> list[str]:
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
     return [text for its_language, text in blocks if its_language == language]
-
-
-def commands() -> list[str]:
-    """Every lora_sweep command of the page, from code blocks and from the text."""
-    lines = [line for block in code_blocks("bash") for line in block.splitlines()]
-    spans = re.findall(r"`([^`\n]+)`", README)
-    found = [line.partition("  #")[0].strip() for line in (*lines, *spans)]
-    return [line for line in found if line.startswith(COMMAND)]
-
-
-def composed(command: str) -> list[Settings]:
-    """The settings of the command's trials: with -m every value of a list on its own."""
-    words = shlex.split(command.removeprefix(COMMAND))
-    overrides = [word for word in words if word not in HYDRA_FLAGS]
-    if "-m" not in words:
-        return [compose(overrides)]
-    choices = [(key, values.split(",")) for key, _, values in (w.partition("=") for w in overrides)]
-    return [compose([f"{key}={value}"]) for key, values in choices for value in values]
 
 
 def tree() -> dict[str, str]:
@@ -64,16 +39,6 @@ def ignored(path: Path) -> bool:
 def test_the_page_begins_with_the_two_commands() -> None:
     first = code_blocks("bash")[0].splitlines()
     assert [line.partition("#")[0].strip() for line in first] == ["make demo", "make test"]
-
-
-def test_the_page_has_commands_to_try() -> None:
-    assert len(commands()) >= 8
-
-
-@pytest.mark.parametrize("command", commands())
-def test_every_command_of_the_page_gives_settings_that_hold(command: str) -> None:
-    for settings in composed(command):
-        check(settings)
 
 
 def test_every_make_command_of_the_page_and_of_ci_is_a_target() -> None:
@@ -119,16 +84,15 @@ def test_every_room_and_module_of_the_package_is_in_the_tree() -> None:
     assert listed - {""} == rooms | modules
 
 
-def test_every_link_to_a_file_leads_somewhere() -> None:
-    targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if not t.startswith("http")]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
-def test_the_number_of_experiments_is_the_one_on_the_page() -> None:
-    words = {13: "thirteen", 20: "twenty", 21: "twenty-one", 22: "twenty-two"}
-    count = len(list((conf_dir() / "experiment").glob("*.yaml")))
-    assert f"names {words[count]} trials" in README
+def test_the_numbers_of_experiments_and_sweeps_are_those_on_the_page() -> None:
+    found = re.search(r"names (\S+) trials and `sweep=` (\S+) comparisons", README)
+    assert found is not None
+    words = ["ten", "eleven", "twelve", "thirteen", *[f"twenty{n}" for n in ("", "-one", "-two")]]
+    assert set(found.groups()) <= set(words)
+    numbers = dict(zip(words, (10, 11, 12, 13, 20, 21, 22), strict=True))
+    posts = [path for path in (conf_dir() / "sweep").glob("*.yaml") if path.stem != "demo"]
+    experiments = list((conf_dir() / "experiment").glob("*.yaml"))
+    assert [numbers[word] for word in found.groups()] == [len(experiments), len(posts)]
 
 
 def test_files_that_an_addition_touches_exist() -> None:

@@ -11,26 +11,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from test_readme import composed
+from test_pages import commands
 
 import lora_sweep
-from lora_sweep.config import check
 from lora_sweep.data import caption
 from lora_sweep.data.check import __main__ as data_check
-from lora_sweep.results import push
-from lora_sweep.results.generate import __main__ as generate
 from lora_sweep.translate.cli import from_diffusers, from_kohya
 
 ROOT = Path(lora_sweep.__file__).parents[1]
 PAGES = {
     name: (ROOT / "docs" / name).read_text(encoding="utf-8")
     for name in ("from-diffusers.md", "pictures.md")
-}
-PARSERS = {
-    "lora_sweep.data.check": data_check._parser,
-    "lora_sweep.data.caption": caption._parser,
-    "lora_sweep.results.generate": generate._parser,
-    "lora_sweep.results.push": push._parser,
 }
 
 
@@ -45,35 +36,6 @@ def printed_after(page: str, command: str) -> str:
     (place,) = [i for i, (kind, text) in enumerate(found) if kind == "bash" and command in text]
     assert found[place + 1][0] == ""
     return found[place + 1][1]
-
-
-def commands(page: str) -> list[str]:
-    """Every command of the page: of code blocks, and of the text where it is a whole one."""
-    lines = [line for kind, text in blocks(page) if kind == "bash" for line in text.splitlines()]
-    prose = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.M | re.S)
-    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
-    return [line for line in (*lines, *spans) if line.startswith("python ") and " <<" not in line]
-
-
-ALL = [(page, command) for page in PAGES for command in commands(page)]
-
-
-@pytest.mark.parametrize(("page", "command"), ALL)
-def test_every_command_is_one_that_is_understood(page: str, command: str) -> None:
-    del page
-    words = shlex.split(command.replace("<trial id>", "3f2a9c"))
-    module = words[2] if words[1] == "-m" else words[1]
-    if module in PARSERS:
-        PARSERS[module]().parse_args(words[3:])
-    elif module == "lora_sweep":
-        for settings in composed(command):
-            check(settings)
-    else:
-        assert (ROOT / module).is_file()
-
-
-def test_the_pages_have_commands_to_try() -> None:
-    assert len(ALL) >= 10
 
 
 def test_the_translated_command_and_its_notes_are_those_of_the_page(
@@ -96,7 +58,7 @@ def test_the_translated_toml_is_that_of_the_page(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    (command,) = [c for c in commands("from-diffusers.md") if "from_kohya" in c]
+    (command,) = [c for c in commands(ROOT / "docs" / "from-diffusers.md") if "from_kohya" in c]
     assert from_kohya(shlex.split(command)[2:]) == 0
     assert capsys.readouterr().out == printed_after("from-diffusers.md", command)
 
@@ -126,11 +88,3 @@ def test_what_is_said_without_a_network_is_what_the_page_says(
     said = capsys.readouterr().err
     (block,) = [text for _, text in blocks("pictures.md") if text.startswith("lora_sweep:")]
     assert re.sub(r"does not give it \(.*?\);", "does not give it (…);", said) == block
-
-
-def test_every_link_leads_somewhere() -> None:
-    for page in PAGES.values():
-        links = re.findall(r"\]\(\s*([^)\s]+)\s*\)", page)
-        local = [link for link in links if not link.startswith("http")]
-        assert local or page is PAGES["pictures.md"]
-        assert [link for link in local if not (ROOT / "docs" / link).exists()] == []

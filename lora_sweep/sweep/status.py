@@ -20,6 +20,18 @@ from lora_sweep.sweep.cluster.standing import lines
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print it; 0 when that was done, 2 when the folder is none."""
+    asked = _parser().parse_args(arguments)
+    try:
+        store, found = _found(asked.folder)
+        for line in lines(store, _names(found)):
+            print(line)
+    except LoraSweepError as error:
+        print(f"lora_sweep: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lora_sweep.sweep.status", description="Show how a sweep stands."
     )
@@ -29,15 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FOLDER",
         help="a sweep (results/multirun/DATE/TIME), or all trials of a results folder (results)",
     )
-    asked = parser.parse_args(arguments)
-    try:
-        store, found = _found(asked.folder)
-        for line in lines(store, _names(found)):
-            print(line)
-    except LoraSweepError as error:
-        print(f"lora_sweep: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return parser
 
 
 def _found(folder: Path) -> tuple[Store, Mapping[str, tuple[str, ...] | None]]:

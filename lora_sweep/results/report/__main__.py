@@ -17,6 +17,20 @@ PROGRAM = "python -m lora_sweep.results.report"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report or print the table; 0 when that was done, 2 when the input is wrong."""
+    asked = _parser().parse_args(arguments)
+    try:
+        found = find(asked.folders)
+        if asked.text:
+            print_text(found)
+        else:
+            print(write_page(found, asked.out or found.place / "report.html"))
+    except LoraSweepError as error:
+        print(f"lora_sweep: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Show what a sweep came to.")
     parser.add_argument(
         "folders",
@@ -30,17 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, help="the file to write (default: report.html in the folder)"
     )
-    asked = parser.parse_args(arguments)
-    try:
-        found = find(asked.folders)
-        if asked.text:
-            print_text(found)
-        else:
-            print(write_page(found, asked.out or found.place / "report.html"))
-    except LoraSweepError as error:
-        print(f"lora_sweep: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return parser
 
 
 if __name__ == "__main__":
