@@ -237,6 +237,6 @@ def _packages(s: Settings) -> Iterator[str]:
     if missing and s.evaluate.prompts:
         yield (
             f"evaluate.embedder={embedder.name}: needs packages that are not installed "
-            f"({', '.join(missing)}): pip install 'lora_sweep[{embedder.name}]'; without them: "
+            f"({', '.join(missing)}): pip install -e '.[{embedder.name}]'; without them: "
             "auto, none, clip, dinov2"
         )

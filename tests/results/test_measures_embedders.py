@@ -237,7 +237,7 @@ def test_a_missing_extra_is_refused_with_the_command_that_installs_it(
     settings = Settings(evaluate=Evaluate(prompts=PROMPTS, embedder=kind))
     (line,) = [line for line in problems(settings) if "evaluate" in line]
     assert line.startswith(f"evaluate.embedder={kind.name}: needs packages")
-    assert f"pip install 'lora_sweep[{kind.name}]'" in line
+    assert f"pip install -e '.[{kind.name}]'" in line
     assert not any("evaluate" in line for line in problems(Settings(evaluate=Evaluate())))
 
 

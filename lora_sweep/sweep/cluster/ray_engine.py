@@ -47,7 +47,7 @@ class Ray:
             import ray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ClusterError(
-                "hydra/launcher=ray needs the package ray: pip install 'lora_sweep[ray]'"
+                "hydra/launcher=ray needs the package ray: pip install -e '.[ray]'"
             ) from None
         self._ray = ray
         try:

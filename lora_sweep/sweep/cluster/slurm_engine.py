@@ -50,7 +50,7 @@ class Slurm:
             import submitit  # noqa: F401  # pyright: ignore
         except ImportError:
             raise ClusterError(
-                "hydra/launcher=slurm needs the package submitit: pip install 'lora_sweep[slurm]'"
+                "hydra/launcher=slurm needs the package submitit: pip install -e '.[slurm]'"
             ) from None
         try:
             told = _run("sinfo", "-h", "-o", "%R")

@@ -138,7 +138,7 @@ def _open_database(url: str) -> BaseStorage:
     except ImportError as error:
         raise SettingsError(
             [f"study.storage={without_password(url)}: needs a package: pip install "
-             f"'lora_sweep[postgres]' ({_first_line(error)})"]
+             f"-e '.[postgres]' ({_first_line(error)})"]
         ) from error  # fmt: skip
 
 
