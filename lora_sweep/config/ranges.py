@@ -32,6 +32,10 @@ HOLDOUT: Range = (
     "auto, or a whole number of at least 0",
     lambda v: re.fullmatch(r"auto|[0-9]+", v) is not None,
 )
+FIT: Range = (
+    "auto, or a number of GiB greater than 0",
+    lambda v: v == "auto" or (re.fullmatch(r"[0-9]+(\.[0-9]+)?", v) is not None and float(v) > 0),
+)
 FILE_NAME: Range = (
     "a plain file name of letters, digits, '.', '_' and '-' that starts with a letter or a digit",
     lambda v: re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", v) is not None,
@@ -117,6 +121,7 @@ RANGES: dict[str, tuple[Range, ...]] = {
     "train.gradient_accumulation_steps": (AT_LEAST_1,),
     "train.max_grad_norm": (ABOVE_0,),
     "train.noise_offset": (AT_LEAST_0,),
+    "train.fit_memory": (FIT,),
     "train.checkpoint_every": (AT_LEAST_0,),
     "train.checkpoints_kept": (AT_LEAST_1,),
     "train.log_every": (AT_LEAST_1,),

@@ -31,6 +31,11 @@ def te_lr(settings: Settings) -> float:
     return rates.lr if rates.te_lr is None else rates.te_lr
 
 
+def has_text_phase(settings: Settings) -> bool:
+    """Whether a trial has steps in which the text side trains."""
+    return text_side_trains(settings) and te_lr(settings) > 0
+
+
 def te_weight_decay(settings: Settings) -> float:
     """Weight decay of the text side; null means that of the UNet, 0 means 0."""
     rates = settings.optimizer

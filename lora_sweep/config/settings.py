@@ -8,9 +8,18 @@ The mutable twins that Hydra needs are derived from these classes in `schema.py`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
+from lora_sweep.config.choices import (
+    Crop,
+    Device,
+    Embedder,
+    Interpolation,
+    PivotRounding,
+    Pooling,
+    Precision,
+    Prediction,
+)
 from lora_sweep.config.optimizers import (
     Adafactor,
     AdamW,
@@ -27,78 +36,6 @@ LATER: dict[str, Any] = {"later": True}
 """Metadata of a setting that came when trials already had ids: at its default, which can therefore
 never change, it is left out of the id.
 """
-
-
-class Precision(Enum):
-    """Number format of the frozen base; trained weights and optimizer state are always fp32."""
-
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
-class Pooling(Enum):
-    """Position whose state becomes the pooled text vector of the second encoder.
-
-    `diffusers` is what diffusers computes from the text encoder's own config: for SDXL the highest
-    token id, which is the last new token in pivotal training. `eos` is the true end of the text
-    (ComfyUI, A1111).
-    """
-
-    diffusers = "diffusers"
-    eos = "eos"
-
-
-class Prediction(Enum):
-    """What the UNet predicts; `auto` is what the base's files say, and epsilon where they say
-    nothing.
-    """
-
-    auto = "auto"
-    epsilon = "epsilon"
-    v_prediction = "v_prediction"
-
-
-class Crop(Enum):
-    random = "random"
-    center = "center"
-
-
-class Interpolation(Enum):
-    lanczos = "lanczos"
-    bicubic = "bicubic"
-    bilinear = "bilinear"
-
-
-class PivotRounding(Enum):
-    """`exact`: step round(frac * steps). `epoch`: the start of epoch int(frac * epochs), as in
-    diffusers.
-    """
-
-    exact = "exact"
-    epoch = "epoch"
-
-
-class Embedder(Enum):
-    """What turns pictures into vectors for `subject`, `diversity` and `copying`.
-
-    `auto` is the packaged CLIP with model=nano and evaluate.clip elsewhere; where that cannot be
-    had, these measures are left empty with the reason, while any other choice is refused. `none`
-    measures no pictures, nor `prompt`.
-    """
-
-    auto = "auto"
-    none = "none"
-    clip = "clip"
-    dinov2 = "dinov2"
-    efficientnet = "efficientnet"
-    face = "face"
-
-
-class Device(Enum):
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 @dataclass(frozen=True)
@@ -259,6 +196,10 @@ class Train:
     noise_offset: float = 0.0
     compile: bool = False
     gradient_checkpointing: bool = field(default=False, metadata=FREE)
+    offload_optimizer: bool = field(default=False, metadata=FREE)  # its state in main memory
+    # "auto" or GiB: choose checkpointing, offloading and, if need be, smaller batches with more
+    # accumulation, so that a trial fits; what is chosen is then part of the id as if it were asked
+    fit_memory: str | None = field(default=None, metadata=FREE)
     checkpoint_every: int = field(default=500, metadata=FREE)  # optimizer steps; 0: only at the end
     checkpoints_kept: int = field(default=2, metadata=FREE)
     log_every: int = field(default=10, metadata=FREE)  # steps between writes; every step has a row

@@ -1,6 +1,4 @@
-"""The optimizers: built from settings, driven by one factor per step, saved as tensors and plain
-values.
-"""
+"""The optimizers: built from settings, driven by one factor a step, saved as tensors and values."""
 
 from __future__ import annotations
 
@@ -42,6 +40,10 @@ class TrialOptimizer(Protocol):
 
     def effective_lr(self, factor: float) -> dict[str, Tensor | float]:
         """The real step size of each group: d * lr where d is estimated."""
+        ...
+
+    def place_state(self, device: torch.device) -> None:
+        """Have its state's vectors on a device."""
         ...
 
     def snapshot(self) -> tuple[dict[str, Tensor], Scalars]:
@@ -176,6 +178,11 @@ class ProdigyOptimizer:
     def effective_lr(self, factor: float) -> dict[str, Tensor | float]:
         return dict(self.prodigy.effective_lr(factor))
 
+    def place_state(self, device: torch.device) -> None:
+        for state in self.prodigy.state.values():
+            for key, value in vars(state).items():
+                setattr(state, key, value.to(device) if value.ndim else value)
+
     def snapshot(self) -> tuple[dict[str, Tensor], Scalars]:
         return {name: value.clone() for name, value in self.prodigy.tensors().items()}, {}
 
@@ -208,6 +215,12 @@ class LibraryOptimizer:
 
     def effective_lr(self, factor: float) -> dict[str, Tensor | float]:
         return {group.name: group.lr * factor for group in self.groups}
+
+    def place_state(self, device: torch.device) -> None:
+        for state in self.optimizer.state.values():
+            for key, value in state.items():
+                if isinstance(value, Tensor) and value.ndim:  # counters stay
+                    state[key] = value.to(device)
 
     def snapshot(self) -> tuple[dict[str, Tensor], Scalars]:
         tensors: dict[str, Tensor] = {}

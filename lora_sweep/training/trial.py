@@ -25,6 +25,7 @@ from lora_sweep.model.tokens import NewTokens
 from lora_sweep.training.conditioning import Conditioner
 from lora_sweep.training.flat import FlatGroup
 from lora_sweep.training.loss_scale import LossScale
+from lora_sweep.training.offload import Offloaded
 from lora_sweep.training.optim import TrialOptimizer, build_optimizer
 from lora_sweep.training.prepare import Items
 from lora_sweep.training.schedule import lr_factor, pivot_step
@@ -157,7 +158,7 @@ def build_trial(
             adapters=adapters,
             tokens=tokens,
             groups=groups,
-            optimizer=build_optimizer(settings.optimizer, list(groups.values())),
+            optimizer=_optimizer(base, settings, list(groups.values())),
             conditioner=Conditioner(base, captions, tokens.replacements if tokens else {}),
             lr_factor=lr_factor(settings.schedule, max_train_steps),
             alphas_cumprod=base.alphas_cumprod(),
@@ -174,6 +175,13 @@ def build_trial(
         while undo:
             undo.pop()()
         raise
+
+
+def _optimizer(base: Base, settings: Settings, groups: Sequence[FlatGroup]) -> TrialOptimizer:
+    optimizer = build_optimizer(settings.optimizer, groups)
+    if settings.train.offload_optimizer and base.device.type != "cpu":
+        return Offloaded(optimizer, base.device)
+    return optimizer
 
 
 def _check_something_trains(trial: Trial) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lora_sweep.config.resolve import has_text_phase
 from lora_sweep.config.settings import PriorGenerated
 from lora_sweep.results.measure.prompts import drift_prompts
 from lora_sweep.results.store import Store
@@ -22,7 +23,6 @@ from lora_sweep.sweep.cost.infer import Expected
 from lora_sweep.sweep.cost.keys import (
     caption_count,
     cost_settings,
-    has_text_phase,
     num_class_pictures,
 )
 from lora_sweep.sweep.cost.known import Known

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lora_sweep.config.resolve import has_text_phase
 from lora_sweep.config.settings import (
     Adafactor,
     AdamW8bit,
@@ -17,7 +18,6 @@ from lora_sweep.config.settings import (
     TeFull,
     TeLora,
 )
-from lora_sweep.sweep.cost.keys import has_text_phase
 from lora_sweep.sweep.cost.shapes import ENCODERS, BaseShapes, LoraSize, base_shapes
 
 FP32 = 4

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lora_sweep.config.resolve import class_prompt, te_lr, text_side_trains
+from lora_sweep.config.resolve import class_prompt
 from lora_sweep.config.settings import PriorGenerated, Prodigy, ProdigyPlus, Settings, TeLora
 from lora_sweep.data.examples import Example
 from lora_sweep.data.order import steps_per_epoch
@@ -129,11 +129,6 @@ def cost_settings(request: TrialRequest) -> Hashable:
 def phases(request: TrialRequest) -> tuple[bool, ...]:
     """For each kind of steps that a request has, whether the text side trains in them."""
     return tuple(stage.text_trains for stage in stages(spec_of(request)))
-
-
-def has_text_phase(settings: Settings) -> bool:
-    """Whether a trial has steps in which the text side trains."""
-    return text_side_trains(settings) and te_lr(settings) > 0
 
 
 def num_class_pictures(request: TrialRequest) -> int:

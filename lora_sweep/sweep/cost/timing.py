@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from lora_sweep.config.resolve import has_text_phase
 from lora_sweep.config.settings import Settings
-from lora_sweep.sweep.cost.keys import has_text_phase
 from lora_sweep.training.loop import train
 from lora_sweep.training.trial import Trial
 
