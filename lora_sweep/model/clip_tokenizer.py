@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from transformers import CLIPTokenizer
 
-from lora_sweep.data.clip_words import END, START, merges, merges_file, vocabulary
-
-__all__ = ["END", "SDXL_FOLDER", "START", "merges_file", "sdxl_tokenizers", "vocabulary"]
-
-SDXL_FOLDER = Path(__file__).parent / "sdxl"
-"""SDXL's configs, and the merges."""
+from lora_sweep.data.clip_words import END, START, merges, vocabulary
 
 LENGTH = 77  # of a caption, start and end included
 PADDING = (END, "!")

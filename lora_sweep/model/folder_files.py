@@ -9,6 +9,9 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+SDXL_FOLDER = Path(__file__).parent / "sdxl"
+"""SDXL's own configs, for bases that bring none."""
+
 WEIGHTS = {
     "unet": "diffusion_pytorch_model",
     "vae": "diffusion_pytorch_model",

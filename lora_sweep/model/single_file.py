@@ -29,7 +29,8 @@ from lora_sweep.model.checkpoint_file import (
     stated_prediction,
     states_zero_snr,
 )
-from lora_sweep.model.clip_tokenizer import SDXL_FOLDER, sdxl_tokenizers
+from lora_sweep.model.clip_tokenizer import sdxl_tokenizers
+from lora_sweep.model.folder_files import SDXL_FOLDER
 from lora_sweep.model.parts import Parts
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL
 
 from lora_sweep.errors import ModelError
 from lora_sweep.model.checkpoint_file import VAE, read_header
-from lora_sweep.model.clip_tokenizer import SDXL_FOLDER
+from lora_sweep.model.folder_files import SDXL_FOLDER
 from lora_sweep.model.hub import hub_folder, is_hub_name
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")

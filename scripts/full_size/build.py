@@ -18,14 +18,9 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from full_size.original_names import original_state
-from lora_sweep.model.clip_tokenizer import (
-    END,
-    PADDING,
-    SDXL_FOLDER,
-    START,
-    merges_file,
-    vocabulary,
-)
+from lora_sweep.data.clip_words import END, START, merges_file, vocabulary
+from lora_sweep.model.clip_tokenizer import PADDING
+from lora_sweep.model.folder_files import SDXL_FOLDER
 
 NUMBERS = {
     "unet": 2_567_463_684,

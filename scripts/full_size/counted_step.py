@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from full_size.count import Counter, Counts, norms_in_fp32
 from lora_sweep.config.settings import Lora
-from lora_sweep.model.clip_tokenizer import SDXL_FOLDER
+from lora_sweep.model.folder_files import SDXL_FOLDER
 
 TOKENS = 77
 
