@@ -124,13 +124,31 @@ class Base:
     @contextmanager
     def at_hand(self, *modules: torch.nn.Module) -> Iterator[None]:
         """Have modules on the device inside the context, and parked again after it if they were."""
-        parked = [m for m in modules if next(m.parameters()).device.type != self.device.type]
+        parked = [module for module in modules if not self._is_here(module)]
         for module in parked:
             module.to(self.device)
         try:
             yield
         finally:
             self.park(*parked)
+
+    @contextmanager
+    def only(self, *modules: torch.nn.Module) -> Iterator[None]:
+        """Have these modules on the device inside the context, and all others outside of it: for
+        pictures, whose activations need the room.
+        """
+        parts: list[torch.nn.Module] = [self.unet, self.vae, *self.text_encoders]
+        others = [part for part in parts if part not in modules and self._is_here(part)]
+        self.park(*others)
+        try:
+            with self.at_hand(*modules):
+                yield
+        finally:
+            for part in others:
+                part.to(self.device)
+
+    def _is_here(self, module: torch.nn.Module) -> bool:
+        return next(module.parameters()).device.type == self.device.type
 
 
 def base_folder(path: str) -> str:
@@ -164,7 +182,8 @@ def load_base(settings: Model, device: torch.device) -> Base:
         parts.text_encoder_2,
     ]
     for module in modules:
-        module.requires_grad_(False).eval().to(device)
+        module.requires_grad_(False).eval()
+    parts.unet.to(device)  # type: ignore[arg-type]  # the others when they are needed
     if settings.pooling is Pooling.eos:
         # An attribute that CLIPTextModel reads at every forward; its config keeps SDXL's historic
         # 2.

@@ -52,8 +52,9 @@ def draw_pictures(
     sample.
     """
     prompts = sorted({request.prompt for request in requests})
-    with base.at_hand(base.vae, *base.text_encoders), _drawing(base) as pipeline:
-        texts = dict(zip(prompts, _encode(base, prompts), strict=True))
+    with base.at_hand(base.vae), _drawing(base) as pipeline:
+        with base.at_hand(*base.text_encoders):
+            texts = dict(zip(prompts, _encode(base, prompts), strict=True))
         for start in range(0, len(requests), settings.batch_size):
             batch = requests[start : start + settings.batch_size]
             text = [texts[request.prompt] for request in batch]

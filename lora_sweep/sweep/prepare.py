@@ -73,7 +73,7 @@ def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
     heldout = heldout if measured else ()
     classes, of_classes = class_views(class_pictures, settings.dataset, views, seed)
     total = len(training) + len(classes) + len(fit) + len(heldout)
-    with status("encoding pictures", total=total) as step:
+    with status("encoding pictures", total=total) as step, base.only(base.vae):
         items = encode(training, views)
         class_items = fit_items = heldout_items = None
         if class_pictures:
@@ -83,19 +83,18 @@ def prepare(base: Base, request: TrialRequest, store: Store) -> Prepared:
             fit_items = encode(fit, measure_views(fit, resolution))
         if heldout:
             heldout_items = encode(heldout, measure_views(heldout, resolution))
-    yardstick = make_yardstick(
-        base,
-        request.base_hash,
-        settings,
-        request.examples.train,
-        fit_items,
-        heldout_items,
-        cache,
-        say,
-    )
-    prepared = Prepared(items, class_items, yardstick, (cache, _text_identity(request)))
-    base.park(base.vae)
-    return prepared
+    with base.at_hand(base.vae):
+        yardstick = make_yardstick(
+            base,
+            request.base_hash,
+            settings,
+            request.examples.train,
+            fit_items,
+            heldout_items,
+            cache,
+            say,
+        )
+    return Prepared(items, class_items, yardstick, (cache, _text_identity(request)))
 
 
 def _class_pictures(base: Base, request: TrialRequest, cache: Cache) -> tuple[Example, ...]:

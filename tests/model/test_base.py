@@ -281,3 +281,39 @@ def test_a_vae_may_be_one_file_in_stability_ais_names(tmp_path: Path) -> None:
     file = tmp_path / "other.safetensors"
     save_file({"x": torch.zeros(1)}, file)
     assert "it holds no VAE in Stability AI's names" in refusal(vae=str(file))
+
+
+class Part(torch.nn.Module):
+    """A module that only says where it is."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+    def to(self, device: object, *_: object, **__: object) -> Part:  # type: ignore[override]
+        self.place = torch.device(device).type  # type: ignore[arg-type]
+        return self
+
+
+def test_parts_are_on_the_device_only_where_they_are_needed(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unet, vae, one, two = (Part("cuda"), Part("cpu"), Part("cuda"), Part("cpu"))
+    parts = {"unet": unet, "vae": vae, "text_encoder": one, "text_encoder_2": two}
+    for name, part in parts.items():
+        monkeypatch.setattr(base, name, part)
+    monkeypatch.setattr(base, "device", torch.device("cuda"))
+    monkeypatch.setattr(Base, "_is_here", lambda self, part: part.place == "cuda")
+
+    def places() -> str:
+        return " ".join(part.place for part in parts.values())
+
+    with base.only(vae):
+        assert places() == "cpu cuda cpu cpu"
+    assert places() == "cuda cpu cuda cpu"
+    with base.at_hand(vae, one):
+        assert places() == "cuda cuda cuda cpu"
+        with base.only(vae):
+            assert places() == "cpu cuda cpu cpu"
+        assert places() == "cuda cuda cuda cpu"
+    assert places() == "cuda cpu cuda cpu", "what was there before stays"
