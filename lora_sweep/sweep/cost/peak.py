@@ -1,0 +1,154 @@
+"""The most memory that a trial's process is expected to hold, part by part. No torch.
+
+On a GPU it is the GPU's memory, where what a phase does not need is parked outside; on the CPU
+everything stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lora_sweep.config.resolve import has_text_phase
+from lora_sweep.config.settings import Precision, PriorSettings, Settings, TeFull, TeLora
+from lora_sweep.model.folder_files import SDXL_FOLDER
+from lora_sweep.sweep.cost.activations import (
+    Coefficients,
+    Unit,
+    activation_bytes,
+    coefficients,
+    trained_through,
+    unet_units,
+)
+from lora_sweep.sweep.cost.footprint import BYTES, FP32, TOKENS, Trained, state_bytes, trained
+from lora_sweep.sweep.cost.shapes import ENCODERS, BaseShapes, base_shapes
+
+PROCESS = {"cpu": 430 << 20, "cuda": 600 << 20}
+"""Of Python and its libraries, as measured; of a CUDA context with its workspaces, as is usual."""
+
+ENCODE, DECODE = 5.0, 7.5
+"""Pictures in a VAE at once: numbers per pixel and channel of its widest level, as measured."""
+
+Parts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The phase that needs most, and what it needs, in bytes."""
+
+    phase: str  # what the process is doing then
+    parts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """All parts."""
+        return sum(self.parts.values())
+
+
+def computed_peak(settings: Settings, device: str) -> Peak | None:
+    """The most that a trial needs on "cpu" or "cuda"; None where the base is not known."""
+    base, size = base_shapes(settings.model), trained(settings)
+    if base is None or size is None:
+        return None
+    phases = [
+        Peak("loading", _resident(settings, base, device, vae=False, text=False)),
+        Peak("encoding pictures", _encoding(settings, base, device)),
+        Peak("training", _training(settings, base, size, device)),
+        Peak("stepping", _stepping(settings, base, size, device)),
+    ]
+    if settings.evaluate.prompts:
+        phases.append(Peak("drawing pictures", _drawing(settings, base, size, device)))
+    return max(phases, key=lambda phase: phase.total)
+
+
+def _resident(settings: Settings, base: BaseShapes, device: str, *, vae: bool, text: bool) -> Parts:
+    """What lies there besides what is computed; on the CPU nothing is ever parked elsewhere."""
+    width, on_cpu = BYTES[settings.model.precision], device == "cpu"
+    parts: Parts = {"process": PROCESS[device], "UNet": width * base.weights["unet"]}
+    if text or on_cpu:
+        parts["text encoders"] = width * sum(base.weights[part] for part in ENCODERS)
+    if vae or on_cpu:
+        parts["VAE"] = BYTES[settings.model.vae_precision] * base.weights["vae"]
+    return parts
+
+
+def _encoding(settings: Settings, base: BaseShapes, device: str) -> Parts:
+    parts = _resident(settings, base, device, vae=True, text=False)
+    if device == "cuda":
+        del parts["UNet"]  # parked meanwhile
+    return parts | {"picture": _picture(settings, base, ENCODE)}
+
+
+def _training(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
+    text_trains = has_text_phase(settings)
+    parts = _resident(settings, base, device, vae=False, text=text_trains)
+    parts |= _trained_parts(settings, size)
+    if device == "cuda" and settings.train.offload_optimizer:
+        del parts["optimizer state"]  # it comes when the activations are gone
+    per = coefficients(settings.model.precision is not Precision.fp32, device)
+    rows = settings.train.batch_size * (2 if isinstance(settings.prior, PriorSettings) else 1)
+    units = trained_through(_units(base.folder), settings.lora.blocks, text_trains)
+    lora_numbers = size.unet + (size.text if isinstance(settings.te_mode, TeLora) else 0)
+    parts["activations"] = activation_bytes(
+        units,
+        settings.model.resolution // base.vae_factor,
+        rows,
+        per,
+        checkpointing=settings.train.gradient_checkpointing,
+        adapter_numbers=lora_numbers,
+    )
+    if text_trains:
+        parts["activations"] += _text_activations(settings, base, size, rows, per)
+    return parts
+
+
+def _stepping(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
+    """The optimizer at work, on vectors that it makes and drops as it goes."""
+    parts = _resident(settings, base, device, vae=False, text=has_text_phase(settings))
+    parts |= _trained_parts(settings, size)
+    return parts | {"in passing": 2 * FP32 * max(size.unet, size.text)}
+
+
+def _text_activations(
+    settings: Settings, base: BaseShapes, size: Trained, rows: int, per: Coefficients
+) -> int:
+    """Of both encoders: blocks as the UNet's, without attention to another text."""
+    width = base.text_width / 2
+    layers = sum(base.layers.values())
+    each = per.element if settings.train.gradient_checkpointing else 0.7 * per.transformer
+    casts = 2 * size.text if isinstance(settings.te_mode, TeFull) and per.element == 2 else 0
+    return round(rows * TOKENS * width * layers * each + casts)
+
+
+def _trained_parts(settings: Settings, size: Trained) -> Parts:
+    optimizer = settings.optimizer
+    state = state_bytes(optimizer, size.unet, size.unet_factored)
+    state += state_bytes(optimizer, size.text, size.text_factored)
+    return {"adapter and gradients": 2 * FP32 * (size.unet + size.text), "optimizer state": state}
+
+
+def _drawing(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
+    parts = _resident(settings, base, device, vae=True, text=True) | _trained_parts(settings, size)
+    parts["picture"] = _picture(settings, base, DECODE)
+    return parts
+
+
+def _picture(settings: Settings, base: BaseShapes, numbers: float) -> int:
+    channels = _config(base.folder, "vae")["block_out_channels"][0]
+    pixels = settings.model.resolution**2
+    return round(numbers * channels * BYTES[settings.model.vae_precision] * pixels)
+
+
+@lru_cache(maxsize=64)
+def _units(folder: Path | None) -> tuple[Unit, ...]:
+    return unet_units(_config(folder, "unet"))
+
+
+@lru_cache(maxsize=64)
+def _config(folder: Path | None, part: str) -> dict[str, Any]:
+    """Of a part; of SDXL itself where there is no folder."""
+    return json.loads(((folder or SDXL_FOLDER) / part / "config.json").read_text(encoding="utf-8"))

@@ -1,0 +1,183 @@
+"""Computed memory: a UNet's blocks by its config, what they keep, and the most of all phases."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from diffusers import UNet2DConditionModel
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D
+
+from lora_sweep.config.settings import (
+    Adafactor,
+    Evaluate,
+    Lora,
+    Model,
+    Pivotal,
+    Precision,
+    PriorGenerated,
+    Prodigy,
+    Settings,
+    TeFull,
+    TeLora,
+    Train,
+)
+from lora_sweep.model.folder_files import SDXL_FOLDER
+from lora_sweep.nano import WEIGHTS
+from lora_sweep.sweep.cost.activations import (
+    Unit,
+    activation_bytes,
+    coefficients,
+    trained_through,
+    unet_units,
+)
+from lora_sweep.sweep.cost.peak import computed_peak
+
+MIB, GIB = 2**20, 2**30
+CONFIGS = {"sdxl": SDXL_FOLDER, "nano": WEIGHTS}
+SDXL = Model(
+    name="sdxl",
+    path="stabilityai/stable-diffusion-xl-base-1.0",
+    resolution=1024,
+    precision=Precision.bf16,
+)
+TRIAL = Settings(
+    model=SDXL,
+    optimizer=Prodigy(),
+    lora=Lora(rank=32),
+    train=Train(max_train_steps=10, batch_size=1),
+    evaluate=Evaluate(prompts=()),
+)
+
+
+def units_of(base: str) -> tuple[Unit, ...]:
+    return unet_units(json.loads((CONFIGS[base] / "unet" / "config.json").read_text()))
+
+
+def total(device: str = "cuda", **changes: Any) -> int:
+    found = computed_peak(changed(**changes), device)
+    assert found is not None
+    return found.total
+
+
+def changed(**changes: Any) -> Settings:
+    """The trial with sections replaced, or with single settings of `train`."""
+    train = {name: changes.pop(name) for name in list(changes) if hasattr(TRIAL.train, name)}
+    return replace(TRIAL, train=replace(TRIAL.train, **train), **changes)
+
+
+@pytest.mark.parametrize("base", CONFIGS)
+def test_units_are_the_blocks_that_diffusers_builds_with_their_widths(base: str) -> None:
+    import torch
+
+    config = json.loads((CONFIGS[base] / "unet" / "config.json").read_text())
+    with torch.device("meta"):
+        unet: Any = UNet2DConditionModel.from_config(config)
+    resnets = [m.conv1.in_channels for m in unet.modules() if isinstance(m, ResnetBlock2D)]
+    transformers: list[Any] = [m for m in unet.modules() if isinstance(m, BasicTransformerBlock)]
+    blocks = [block.norm1.normalized_shape[0] for block in transformers]
+    units = units_of(base)
+    assert sorted(u.width for u in units if u.kind == "resnet") == sorted(resnets)
+    assert sorted(u.width for u in units if u.kind == "transformer") == sorted(blocks)
+    places = {unit.place for unit in units}
+    assert places == {
+        name for name, module in unet.named_modules()
+        if isinstance(module, ResnetBlock2D) or name.split(".")[-2:-1] == ["attentions"]
+    }  # fmt: skip
+
+
+# Peaks in MiB of forward and backward, by scripts/count_step.py on tensors without data.
+COUNTED = [
+    ("sdxl", 512, 1, 32, False, "fp32", "cpu", 2746),
+    ("sdxl", 1024, 1, 32, False, "bf16", "cpu", 6354),
+    ("sdxl", 1024, 1, 32, False, "bf16", "cuda", 7510),
+    ("sdxl", 512, 4, 32, False, "bf16", "cpu", 6556),
+    ("sdxl", 512, 1, 128, False, "bf16", "cpu", 2001),
+    ("sdxl", 512, 1, 128, True, "bf16", "cpu", 756),
+    ("sdxl", 256, 1, 32, True, "bf16", "cpu", 189),
+    ("sdxl", 1024, 1, 32, True, "fp32", "cpu", 1045),
+    ("sdxl", 1024, 1, 32, True, "bf16", "cuda", 688),
+    ("nano", 128, 2, 16, False, "fp32", "cpu", 38.7),
+    ("nano", 128, 2, 16, False, "bf16", "cuda", 29.7),
+    ("nano", 128, 2, 16, True, "fp32", "cpu", 12),
+]
+
+
+@pytest.mark.parametrize(
+    ("base", "pixels", "rows", "rank", "checkpointing", "precision", "device", "counted"), COUNTED
+)
+def test_activations_are_those_of_steps_counted_on_tensors_without_data(
+    base: str,
+    pixels: int,
+    rows: int,
+    rank: int,
+    checkpointing: bool,
+    precision: str,
+    device: str,
+    counted: float,
+) -> None:
+    numbers = 1_451_520 * rank if base == "sdxl" else 0
+    found = activation_bytes(
+        trained_through(units_of(base), None, text_trains=False),
+        pixels // (8 if base == "sdxl" else 4),
+        rows,
+        coefficients(precision == "bf16", device),
+        checkpointing=checkpointing,
+        adapter_numbers=numbers,
+    )
+    assert found / MIB == pytest.approx(counted, rel=0.1)
+
+
+def test_a_gradient_passes_only_what_comes_after_the_first_adapter() -> None:
+    units = units_of("sdxl")
+    assert trained_through(units, None, text_trains=True) == units
+    after = trained_through(units, ("up_blocks.0.attentions.1",), text_trains=False)
+    assert after[0].place == "up_blocks.0.attentions.1"
+    assert after == units[-len(after) :]
+    assert trained_through(units, None, text_trains=False)[0].place == "down_blocks.1.attentions.0"
+    assert trained_through(units, ("unet.mid_block",), text_trains=False)[0].place.startswith("mid")
+    assert trained_through(units, ("down_blocks.0",), text_trains=False) == ()
+
+
+def test_each_setting_that_costs_memory_costs_what_it_should() -> None:
+    plain = total()
+    assert total(gradient_checkpointing=True) < plain - 5 * GIB
+    assert total(batch_size=2) - plain == pytest.approx(7.2 * GIB, rel=0.1)
+    assert total(lora=Lora(rank=64)) - plain == pytest.approx(
+        46_448_640 * (16 + 8 + 2.5), rel=0.01
+    ), "values, gradients, Prodigy's state, copies in 16 bits"
+    assert plain - total(optimizer=Adafactor()) == pytest.approx(46_448_640 * 16, rel=0.1)
+    assert total(prior=PriorGenerated()) == total(batch_size=2)
+    assert total(te_mode=TeLora()) > total(te_mode=Pivotal()) > plain
+    assert total(te_mode=TeFull(), optimizer=Adafactor()) > total(te_mode=TeLora()) + 6 * GIB
+    half = replace(SDXL, resolution=512)
+    assert total(model=half) < plain - 5 * GIB
+    assert total(model=replace(SDXL, precision=Precision.fp32)) > plain + 5 * GIB
+
+
+def test_offloaded_state_is_not_there_beside_activations() -> None:
+    kept = total(gradient_checkpointing=True, batch_size=4)
+    moved = total(gradient_checkpointing=True, batch_size=4, offload_optimizer=True)
+    assert kept - moved == pytest.approx(46_448_640 * 16, rel=0.01), "Prodigy's four vectors"
+    small = computed_peak(changed(gradient_checkpointing=True, offload_optimizer=True), "cuda")
+    assert small is not None and small.phase == "stepping" and "optimizer state" in small.parts
+    on_cpu = total("cpu", gradient_checkpointing=True)
+    assert on_cpu == total("cpu", gradient_checkpointing=True, offload_optimizer=True)
+
+
+def test_drawing_pictures_can_be_what_needs_most() -> None:
+    drawing = computed_peak(
+        changed(gradient_checkpointing=True, evaluate=Evaluate(prompts=("a TOK",))), "cuda"
+    )
+    assert drawing is not None and drawing.phase == "drawing pictures"
+    assert drawing.total == sum(drawing.parts.values())
+    training = computed_peak(changed(gradient_checkpointing=True), "cuda")
+    assert training is not None and training.phase == "training"
+    assert "VAE" not in training.parts and "text encoders" not in training.parts, "they are parked"
+
+
+def test_of_an_unknown_base_nothing_is_computed() -> None:
+    assert computed_peak(changed(model=Model(name="other", path="owner/name")), "cpu") is None
