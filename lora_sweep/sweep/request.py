@@ -32,7 +32,9 @@ from lora_sweep.data.sources import load_examples, real_class_examples
 from lora_sweep.errors import DataError, HubUnreachable, ModelError, SettingsError
 from lora_sweep.model.identity import base_hash
 from lora_sweep.results.embedders.places import embedder_problems
+from lora_sweep.results.progress import say
 from lora_sweep.results.store import Store
+from lora_sweep.sweep.fit_memory import Fit, fitted
 
 NOTHING = Examples("", (), ())
 
@@ -92,12 +94,16 @@ class Resolver:
         self._pictures_read: dict[tuple[Dataset, Path], _Read] = {}
         self._class_pictures_read: dict[tuple[PriorReal, Dataset], _Read] = {}
         self._captions_checked: dict[tuple[Dataset, Path], list[str]] = {}
+        self._said: set[str] = set()
         self._base_hashes: dict[tuple[Model, Path], str | ModelError] = {}
 
     def resolve(self, settings: Settings, more_problems: Sequence[str] = ()) -> TrialRequest:
         """As `resolve_request`."""
         found = [*problems(settings), *more_problems]
         found += [] if found else embedder_problems(settings)  # it may ask the hub
+        fit = fitted(settings) if not found else Fit(settings)
+        found += [] if fit.problem is None else [fit.problem]
+        settings = fit.settings
         asked_wrongly = bool(found)
         cache = Store(Path(settings.results.dir)).cache
         read, class_read = self._pictures(settings, cache, found)
@@ -113,6 +119,9 @@ class Resolver:
         settings = _without_idle_buckets(_with_steps(settings, steps), examples)
         base = self._base_hash(settings.model, cache)
         pictures_hash = _pictures_hash(read, class_read)
+        if fit.words is not None and fit.words not in self._said:
+            self._said.add(fit.words)
+            say(fit.words)
         identity = trial_id(settings, pictures_hash, base)
         return TrialRequest(identity, settings, examples, class_pictures, base, steps)
 
