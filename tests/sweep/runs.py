@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,8 @@ def child(work: Callable[[], object], log: Path) -> Iterator[int]:
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
             work()
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     try:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import random
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -199,37 +196,6 @@ def facts(trial: FrozenTrial) -> tuple[Any, ...]:
         trial.number, trial.state.name, trial.params, values, trial.intermediate_values, rungs,
         attrs.get("trial"),
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def child(work: Callable[[], object], log: Path) -> Iterator[int]:
-    """Do the work in a forked process, which is killed at the end if it still runs."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(descriptor, 1)
-            os.dup2(descriptor, 2)
-            # pytest's own streams would not go to the log.
-            sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
-            work()
-            status = 0
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    try:
-        yield pid
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
 
 
 def ended_well(pid: int, log: Path) -> None:

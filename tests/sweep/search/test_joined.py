@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_studies import Pretend, child, ended_well, run, settings_of, trials_of
+from made_studies import Pretend, ended_well, run, settings_of, trials_of
 from optuna.trial import TrialState
+from runs import child
 
 from lora_sweep.config.study import Method, Study
 

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from made_studies import Pretend, child, ended_well, run, settings_of, told
+from made_studies import Pretend, ended_well, run, settings_of, told
+from runs import child
 
 from lora_sweep.config.study import Method, Study
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import optuna
 import pytest
-from made_studies import child, ended_well, facts
+from made_studies import ended_well, facts
 from optuna.trial import FrozenTrial, TrialState
+from runs import child
 
 from lora_sweep.__main__ import main
 from lora_sweep.sweep.search.storage import close_storage, open_storage

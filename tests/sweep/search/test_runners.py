@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
-from made_studies import child
+from runs import child
 
 from lora_sweep.errors import SettingsError
 from lora_sweep.sweep.search.runners import BEATS_MISSED, RUNNER, Runner

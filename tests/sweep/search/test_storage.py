@@ -10,7 +10,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-from made_studies import Pretend, child, run, settings_of, told, trials_of
+from made_studies import Pretend, run, settings_of, told, trials_of
+from runs import child
 
 from lora_sweep.errors import SettingsError, StoreError
 from lora_sweep.sweep.search import storage
