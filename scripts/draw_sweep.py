@@ -1,15 +1,19 @@
 """One picture of a sweep: training pictures on top, then a row of samples for each setting.
 
 python scripts/draw_sweep.py results/multirun/DATE/TIME sheet.webp
+python scripts/draw_sweep.py results/multirun/DATE/TIME sheet.webp --drawn results/generated/D/T
 
-A row has, for every seed of the setting and every prompt, the samples of the trials' last step.
+A row has, for every seed of the setting and every prompt, the samples of the trials' last step; or
+what `python -m lora_sweep.results.generate` has drawn with these trials.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -24,6 +28,7 @@ from lora_sweep.results.report.read import Found
 from lora_sweep.results.report.sources import find
 
 GAP, FONT_SIZE, LABEL = 2, 12, 110
+LONGEST_LINE = 16  # characters of a label
 QUALITY = 80  # of WebP
 SELF_EVIDENT = ("experiment", "optimizer", "te_mode", "prior", "snr")
 """Axes whose values need no name beside them."""
@@ -39,18 +44,22 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="the WebP or PNG file to write")
     parser.add_argument("--images", type=int, default=2, help="of each prompt and seed (2)")
     parser.add_argument("--edge", type=int, default=64, help="pixels of each in the sheet (64)")
+    parser.add_argument("--drawn", type=Path, help="a folder of pictures drawn afterwards")
     arguments = parser.parse_args()
     quiet_libraries()
     try:
-        draw_sweep(arguments.sweep, arguments.picture, arguments.images, arguments.edge)
+        draw_sweep(
+            arguments.sweep, arguments.picture, arguments.images, arguments.edge, arguments.drawn
+        )
     except LoraSweepError as error:
         sys.exit(str(error))
 
 
-def draw_sweep(sweep: Path, picture: Path, images: int, edge: int) -> None:
+def draw_sweep(sweep: Path, picture: Path, images: int, edge: int, drawn: Path | None) -> None:
     """Write the sheet. Raises StoreError and DataError."""
     found = find([sweep])
-    rows = [(label_of(found, group), samples_of(found, group, images)) for group in found.groups]
+    taken = samples_of if drawn is None else partial(drawn_of, drawn)
+    rows = [(label_of(found, group), taken(found, group, images)) for group in found.groups]
     width = max(len(pictures) for _, pictures in rows)
     rows.insert(0, ("training pictures", training_pictures(found, width)))
     draw_rows(rows, edge).save(picture, quality=QUALITY)
@@ -60,11 +69,11 @@ def label_of(found: Found, group: Sequence[int]) -> str:
     """What sets the trials of a group apart, a line for each axis."""
     values = found.values[group[0]]
     shown = {axis.name: values.get(axis.name) for axis in found.axes if not axis.is_seed}
-    lines = [
-        str(value) if name in SELF_EVIDENT else f"{name.split('.')[-1]} {value}"
-        for name, value in shown.items()
-        if value is not None
-    ]
+    lines: list[str] = []
+    for name, value in shown.items():
+        line = str(value) if name in SELF_EVIDENT else f"{name.split('.')[-1]} {value}"
+        if value is not None:
+            lines += [line] if len(line) <= LONGEST_LINE else line.split()
     return "\n".join(lines)
 
 
@@ -77,6 +86,17 @@ def samples_of(found: Found, group: Sequence[int], count: int) -> list[Image.Ima
         for _, same in groupby(of_last, key=lambda sample: sample.prompt):
             some = list(same)[:count]
             pictures += [read_picture(trial.folder.samples / sample.file) for sample in some]
+    return pictures
+
+
+def drawn_of(folder: Path, found: Found, group: Sequence[int], count: int) -> list[Image.Image]:
+    """What was drawn afterwards with each trial: `count` of each prompt."""
+    listed = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))["pictures"]
+    pictures: list[Image.Image] = []
+    for id in (found.trials[index].id for index in group):
+        of_trial = [row for row in listed if row["trial"] == id]
+        for _, same in groupby(of_trial, key=lambda row: row["prompt"]):
+            pictures += [read_picture(folder / row["file"]) for row in list(same)[:count]]
     return pictures
 
 
