@@ -5,26 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from lora_sweep.results.store import Store
-from lora_sweep.sweep.cost.footprint import memory_parts
 from lora_sweep.sweep.cost.keys import phases, step_key
 from lora_sweep.sweep.cost.known import stored_costs
+from lora_sweep.sweep.cost.machine import device_of
+from lora_sweep.sweep.cost.peak import computed_peak
 from lora_sweep.sweep.request import TrialRequest
 
 
 def predicted_memory(request: TrialRequest) -> int | None:
     """Bytes that the process of a trial was expected to need at its peak, as its plan would say.
 
-    By trials and calibrations of this machine in the trial's results folder; where they do not
-    tell, the sum of what can be computed, which is less, by the activations at least. None where
-    nothing is known of the base.
+    By trials and calibrations of this machine in the trial's results folder; computed where they do
+    not tell. None where nothing is known of the base.
     """
     store = Store(Path(request.settings.results.dir))
     wanted = {step_key(request, text_trains) for text_trains in phases(request)}
     measured = stored_costs(store, [request], wanted, say=lambda line: None).memory(request)
     if measured is not None:
         return round(measured)
-    parts = memory_parts(request.settings)
-    return sum(parts.values()) if parts is not None else None
+    peak = computed_peak(request.settings, device_of(request.settings))
+    return peak.total if peak is not None else None
 
 
 def gib(size: int | None) -> str:

@@ -45,6 +45,7 @@ def remedy(request: TrialRequest) -> str:
         "" if train.gradient_checkpointing else "train.gradient_checkpointing=true",
         "model.precision=bf16" if model.precision.value == "fp32" else "",
         f"model.resolution below {model.resolution}",
+        "train.fit_memory=auto, which chooses",
     ]
     return f"less is needed with {' or '.join(each for each in less if each)}"
 

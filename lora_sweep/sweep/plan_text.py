@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lora_sweep.sweep.cost.estimate import FamilyCost
-from lora_sweep.sweep.cost.footprint import memory_parts
 from lora_sweep.sweep.cost.machine import available_memory, device_of, free_disk, visible_gpus
 from lora_sweep.sweep.cost.records import TRIALS
 from lora_sweep.sweep.cost.schedule import makespan, slowdown
@@ -149,8 +148,9 @@ def memory_lines(plan: Plan) -> list[str]:
     lines = ["memory at the peak" + (" of a GPU" if on_gpu else "")]
     known = [cost.memory for cost in plan.families if cost.memory is not None]
     if not known:
-        return [*lines, *_computed_memory(plan)]
+        return [*lines, row("a trial", UNKNOWN)]
     lines.append(row("a trial", f"{span(known, size_text)}, its process in all"))
+    lines += _computed_memory(plan)
     if len(known) < len(plan.families):
         lines.append(row("not counted", f"{len(plan.families) - len(known)} families"))
     if on_gpu:
@@ -167,14 +167,14 @@ def memory_lines(plan: Plan) -> list[str]:
 
 
 def _computed_memory(plan: Plan) -> list[str]:
-    """The parts of a trial's memory that need no measuring, of the trial with the most of them."""
-    found = [memory_parts(cost.request.settings) for cost in plan.families]
-    parts = max((each for each in found if each), key=lambda p: sum(p.values()), default=None)
-    if parts is None:
-        return [row("a trial", UNKNOWN)]
-    told = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
-    text = f"more than {size_text(sum(parts.values()))}, which is what can be computed: {told}"
-    return rows("a trial", f"{text}; activations come on top")
+    """What memory consists of that was computed, of the trial with the most of it."""
+    found = [cost.computed for cost in plan.families if cost.computed is not None]
+    most = max(found, key=lambda peak: peak.total, default=None)
+    if most is None:
+        return []
+    told = ", ".join(f"{name} {size_text(size)}" for name, size in most.parts.items())
+    of = "" if len(found) == len(plan.families) else f" for {len(found)} families"
+    return rows("", f"computed{of}, most while {most.phase}: {told}")
 
 
 def disk_lines(plan: Plan) -> list[str]:

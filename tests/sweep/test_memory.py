@@ -15,9 +15,9 @@ from runs import small
 
 from lora_sweep.config.settings import Lora, Model
 from lora_sweep.results.store import Store
-from lora_sweep.sweep.cost.footprint import memory_parts
 from lora_sweep.sweep.cost.keys import finish_key, phases, step_key
 from lora_sweep.sweep.cost.machine import this_machine
+from lora_sweep.sweep.cost.peak import computed_peak
 from lora_sweep.sweep.cost.records import Records, StepCost
 from lora_sweep.sweep.memory import gib, predicted_memory
 from lora_sweep.sweep.request import Resolver, TrialRequest
@@ -36,8 +36,10 @@ def calibrated(root: Path, request: TrialRequest, memory: int) -> None:
 
 def test_without_measurements_it_is_what_can_be_computed(tmp_path: Path) -> None:
     request = request_of(tmp_path)
-    parts = memory_parts(request.settings)
-    assert parts is not None and predicted_memory(request) == sum(parts.values())
+    computed = computed_peak(request.settings, "cpu")
+    assert computed is not None and predicted_memory(request) == computed.total
+    calibrated(tmp_path, request, 500)
+    assert predicted_memory(request_of(tmp_path, rank=4)) != 501, "of another rank it tells nothing"
 
 
 def test_calibrations_of_the_same_steps_tell(tmp_path: Path) -> None:

@@ -176,8 +176,9 @@ def test_without_measurements_a_plan_says_so_and_computes_the_rest(tmp_path: Pat
     times, memory = section(lines, "time on"), section(lines, "memory at the peak")
     assert times[0] == "  a trial             unknown: not measured here yet;"
     assert "calibrate=always" in "".join(times)
-    assert memory[0].startswith("  a trial             more than 14.7 MiB, which is what can be")
-    assert "activations come on top" in " ".join(memory)
+    assert memory[0].endswith(" MiB, its process in all")
+    told = " ".join(line.strip() for line in memory)
+    assert "computed, most while " in told and "process 430 MiB, UNet " in told
     assert section(lines, "disk")[0].startswith("  needed ")
 
 
@@ -285,7 +286,7 @@ def test_a_base_on_the_hub_is_planned_without_it(
     told = capsys.readouterr()
     text = " ".join(told.out.split())
     assert "is not on this machine, and a plan downloads nothing" in text
-    assert "which is what can be computed: base 12.6 GiB" in text
+    assert "computed, most while training: process 430 MiB, UNet 9.6 GiB" in text
     assert "the hub cannot be reached" in told.err
 
 

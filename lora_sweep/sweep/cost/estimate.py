@@ -26,6 +26,8 @@ from lora_sweep.sweep.cost.keys import (
     num_class_pictures,
 )
 from lora_sweep.sweep.cost.known import Known
+from lora_sweep.sweep.cost.machine import device_of
+from lora_sweep.sweep.cost.peak import Peak, computed_peak
 from lora_sweep.sweep.cost.records import FinishCost
 from lora_sweep.sweep.request import TrialRequest
 from lora_sweep.sweep.tree import Family, Segment
@@ -42,6 +44,12 @@ class UnitCosts:
     evaluation: float  # one, pictures included
     captions: float  # encoding them once the text side is fixed
     memory: float | None
+    computed: Peak | None  # where memory is computed, its parts
+
+    @property
+    def peak(self) -> tuple[float | None, Peak | None]:
+        """Both that is known of memory."""
+        return self.memory, self.computed
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ class FamilyCost:
     finishing: float  # of them, measures, pictures and files
     alone: Mapping[str, float]  # by trial, each trained by itself; empty where not known
     memory: float | None  # bytes
+    computed: Peak | None = None  # where memory was not measured but computed
 
 
 class Estimator:
@@ -79,13 +88,16 @@ class Estimator:
         return self._units[key]
 
     def _unit(self, request: TrialRequest) -> UnitCosts:
-        finish = self.known.finish(request)
+        finish, memory = self.known.finish(request), self.known.memory(request)
+        settings = request.settings
+        computed = computed_peak(settings, device_of(settings)) if memory is None else None
         return UnitCosts(
             {trains: self.known.step(request, trains) for trains in (True, False)},
             finish,
             evaluation_seconds(request, finish) if finish else 0.0,
             finish.caption * caption_count(request) if finish else 0.0,
-            self.known.memory(request),
+            memory if computed is None else float(computed.total),
+            computed,
         )
 
     def family(self, family: Family) -> FamilyCost:
@@ -96,7 +108,7 @@ class Estimator:
         unit, left = units[0], self._steps_left(family)
         paces = {trains: pace.seconds for trains, pace in unit.steps.items() if pace is not None}
         if not {segment.text_trains for segment in family.segments} <= paces.keys():
-            return FamilyCost(family, requests[0], sum(left), None, 0.0, {}, unit.memory)
+            return FamilyCost(family, requests[0], sum(left), None, 0.0, {}, *unit.peak)
         training = sum(
             steps * paces[segment.text_trains]
             for segment, steps in zip(family.segments, left, strict=True)
@@ -110,7 +122,7 @@ class Estimator:
                 alone[family.trials[end]] = until[-1] + _beside_steps(requests[end], units[end])
         finishing = _finishing(family, requests, units)
         total = training + finishing
-        return FamilyCost(family, requests[0], sum(left), total, finishing, alone, unit.memory)
+        return FamilyCost(family, requests[0], sum(left), total, finishing, alone, *unit.peak)
 
     def _steps_left(self, family: Family) -> list[int]:
         """Steps of each segment that no checkpoint spares, as whoever trains it finds them."""

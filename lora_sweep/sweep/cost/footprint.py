@@ -1,8 +1,7 @@
-"""What a trial's files and its weights in memory come to, in bytes, computed. No torch."""
+"""What a trial trains, and what its files come to in bytes, computed. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lora_sweep.config.resolve import has_text_phase
@@ -169,24 +168,3 @@ def text_bytes(settings: Settings, base: BaseShapes) -> int:
 def picture_bytes(settings: Settings) -> int:
     """One PNG drawn at the model's resolution."""
     return round(PNG_PER_PIXEL * settings.model.resolution**2)
-
-
-def memory_parts(settings: Settings) -> Mapping[str, int] | None:
-    """What of a trial's memory can be computed: weights and optimizer state, without activations.
-
-    None where nothing is known of the base.
-    """
-    base, size = base_shapes(settings.model), trained(settings)
-    if base is None:
-        return None
-    width, vae_width = BYTES[settings.model.precision], BYTES[settings.model.vae_precision]
-    parts = {
-        "base": width * sum(base.weights[part] for part in ("unet", *ENCODERS)),
-        "VAE": vae_width * base.weights["vae"],
-    }
-    if size is not None:
-        optimizer = settings.optimizer
-        parts["adapter and gradients"] = 2 * FP32 * (size.unet + size.text)
-        parts["optimizer state"] = state_bytes(optimizer, size.unet, size.unet_factored)
-        parts["optimizer state"] += state_bytes(optimizer, size.text, size.text_factored)
-    return parts

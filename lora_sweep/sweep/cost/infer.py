@@ -2,11 +2,12 @@
 
 The rule, from the nearest measured step (the one that differs in the fewest settings):
 - more rows in a step: along the straight line through two measurements that differ in rows alone;
-  with one measurement, time in proportion to the rows and memory as it is;
+  with one measurement, time in proportion to the rows;
 - another rank: along such a line, or no difference;
 - another resolution: in proportion to the pixels;
 - another te_mode, optimizer or other setting: the difference between two measurements that differ
   in that setting alone is added; where there are none, no difference.
+Memory is inferred from such lines and pairs alone: where they do not tell, peak.py computes it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class StepCosts:
         nearest = asked.nearest()
         told = tuple(cost for cost in costs if cost.memory is not None)
         # The peak is that of a full batch, whatever the mean one is.
-        memory = _Question(told, key, float(key.rows), _MEMORY).infer() if told else None
+        peak = _Question(told, key, float(key.rows), _MEMORY)
+        memory = peak.infer() if told and peak.is_told() else None
         is_exact = nearest.key == key and abs(rows / nearest.rows - 1) <= EXACT_WITHIN
         return Expected(asked.infer(), memory, nearest if is_exact else None)
 
@@ -111,13 +113,23 @@ class _Question:
             result += slope * (self.at - rows(nearest))
         elif self.quantity.proportional:
             result *= self.at / rows(nearest)
-        slope = self._slope(lambda cost: cost.key.rank, self.key.rank, "rank")
-        result += (slope or 0.0) * (self.key.rank - nearest.key.rank)
+        result += (self._rank_slope() or 0.0) * (self.key.rank - nearest.key.rank)
         for name in _differing(nearest.key, self.key):
             result += self._difference(name, getattr(nearest.key, name))
         if self.quantity.proportional:
             result *= (self.key.resolution / nearest.key.resolution) ** 2
         return max(result, known / 100)  # a line through two noisy points may fall below nothing
+
+    def is_told(self) -> bool:
+        """Whether measurements tell of every setting in which the key differs from the nearest."""
+        nearest, rows = self.nearest(), self.quantity.rows
+        one, other = nearest.key, self.key
+        return (
+            one.resolution == other.resolution
+            and (rows(nearest) == self.at or self._slope(rows, self.at, "rows") is not None)
+            and (one.rank == other.rank or self._rank_slope() is not None)
+            and all(self._pair(name, getattr(one, name)) for name in _differing(one, other))
+        )
 
     def _distance(self, cost: StepCost) -> tuple[float, ...]:
         rows = self.quantity.rows(cost)
@@ -128,6 +140,9 @@ class _Question:
             max(self.at / rows, rows / self.at),
             cost.key != self.key,
         )
+
+    def _rank_slope(self) -> float | None:
+        return self._slope(lambda cost: cost.key.rank, self.key.rank, "rank")
 
     def _slope(self, place: Callable[[StepCost], float], at: float, axis: str) -> float | None:
         """Of the line through two measurements around `at` that differ in one axis alone, as like
@@ -146,7 +161,14 @@ class _Question:
         return (self.quantity.of(like[high]) - self.quantity.of(like[low])) / (high - low)
 
     def _difference(self, name: str, instead_of: Any) -> float:
-        """What a setting of the key adds over another value, by the pair most like the key."""
+        """What a setting of the key adds over another value."""
+        pair = self._pair(name, instead_of)
+        return self.quantity.of(pair[0]) - self.quantity.of(pair[1]) if pair is not None else 0.0
+
+    def _pair(self, name: str, instead_of: Any) -> tuple[StepCost, StepCost] | None:
+        """Two measurements that differ in a setting alone, in the key's value and another: those
+        most like the key.
+        """
         wanted = getattr(self.key, name)
         without = {
             _all_but(name, cost): cost
@@ -158,10 +180,7 @@ class _Question:
             for cost in self.costs
             if getattr(cost.key, name) == wanted and (others := _all_but(name, cost)) in without
         ]
-        if not pairs:
-            return 0.0
-        one, other = min(pairs, key=lambda pair: self._likeness(pair[0], name))
-        return self.quantity.of(one) - self.quantity.of(other)
+        return min(pairs, key=lambda pair: self._likeness(pair[0], name), default=None)
 
     def _likeness(self, cost: StepCost, axis: str) -> tuple[float, ...]:
         """Distance from the key, save along the axis that is looked at."""

@@ -56,7 +56,9 @@ class Known:
         return min(same, key=lambda cost: _unlike(cost.key, key), default=None)
 
     def memory(self, request: TrialRequest) -> float | None:
-        """Bytes at the peak of the process that trains a request and measures it."""
+        """Bytes at the peak of the process that trains a request and measures it, as measured; None
+        where measurements do not tell.
+        """
         steps = [self.step(request, text_trains) for text_trains in phases(request)]
         found = [step.memory for step in steps if step is not None and step.memory is not None]
         if len(found) < len(steps):

@@ -138,7 +138,8 @@ def save(root: Path, request: TrialRequest, step: int, stage: str) -> None:
 def test_of_steps_that_nothing_is_known_of_there_is_no_time(tmp_path: Path) -> None:
     requests = requests_of(tmp_path, 20)
     found = Estimator(Known(HERE), requests).family(family_of(requests))
-    assert (found.seconds, found.alone, found.memory, found.steps) == (None, {}, None, 20)
+    assert (found.seconds, found.alone, found.steps) == (None, {}, 20)
+    assert found.computed is not None and found.memory == found.computed.total
 
 
 def test_without_what_comes_beside_steps_there_is_the_time_of_steps(tmp_path: Path) -> None:

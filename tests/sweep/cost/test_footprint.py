@@ -16,15 +16,14 @@ from lora_sweep.config.settings import (
     Lora,
     Model,
     Optimizer,
-    Precision,
     Prodigy,
     ProdigyPlus,
 )
 from lora_sweep.model.base import Base
 from lora_sweep.nano import WEIGHTS
 from lora_sweep.results.store import Store
-from lora_sweep.sweep.cost.footprint import memory_parts, state_bytes, trained
-from lora_sweep.sweep.cost.shapes import SDXL, SDXL_WEIGHTS, base_shapes, read_shapes
+from lora_sweep.sweep.cost.footprint import state_bytes, trained
+from lora_sweep.sweep.cost.shapes import SDXL, base_shapes, read_shapes
 from lora_sweep.sweep.prepare import prepare
 from lora_sweep.sweep.request import Resolver
 from lora_sweep.training.loop import train
@@ -108,24 +107,11 @@ def test_sdxls_adapter_is_as_large_as_counted_in_its_module_graph() -> None:
     assert sum(numbers[1:]) == 12_845_056
 
 
-def test_memory_is_computed_part_by_part() -> None:
-    model = Model(
-        name="sdxl", path="stabilityai/stable-diffusion-xl-base-1.0", precision=Precision.bf16
-    )
-    parts = memory_parts(small(Path(), "pivotal", model=model, lora=Lora(rank=32)))
-    assert parts is not None
-    frozen = sum(SDXL_WEIGHTS[part] for part in ("unet", "text_encoder", "text_encoder_2"))
-    rows = 2 * (768 + 1280)  # two new tokens in both encoders
-    assert parts["base"] == 2 * frozen
-    assert parts["adapter and gradients"] == 8 * (46_448_640 + rows)
-    assert parts["optimizer state"] == 8 * (46_448_640 + rows)
-
-
 @pytest.mark.parametrize("path", ["owner/name", "nowhere/at/all"])
 def test_of_a_base_that_is_not_here_nothing_is_computed(path: str) -> None:
     model = Model(name="other", path=path)
     assert base_shapes(model) is None
-    assert memory_parts(small(Path(), "frozen", model=model)) is None
+    assert trained(small(Path(), "frozen", model=model)) is None
 
 
 def test_a_broken_base_is_not_known(tmp_path: Path) -> None:

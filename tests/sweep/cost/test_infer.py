@@ -57,9 +57,15 @@ def test_nothing_is_inferred_from_another_base_device_precision_or_side_of_the_p
     assert StepCosts([cost(2.0)]).expect(key(**other), 4) is None
 
 
-def test_with_one_measurement_time_goes_with_the_rows_and_memory_stays() -> None:
+def test_with_one_measurement_time_goes_with_the_rows() -> None:
     assert seconds([cost(2.0)], rows=8) == 4.0
-    assert memory([cost(2.0, 100)], rows=8) == 100
+
+
+@pytest.mark.parametrize(
+    "other", [{"rows": 8}, {"resolution": 128}, {"rank": 32}, {"optimizer": "prodigy"}], ids=str
+)
+def test_memory_is_not_guessed_where_measurements_do_not_tell(other: dict[str, object]) -> None:
+    assert memory([cost(2.0, 100)], **other) is None
 
 
 @given(base=positive, each=positive, rows=st.integers(1, 64))
@@ -90,8 +96,7 @@ def test_accumulated_rows_are_as_many_rows_in_time_but_not_in_memory() -> None:
 
 
 def test_pixels_scale_time() -> None:
-    assert seconds([cost(2.0, 100)], resolution=128) == 8.0
-    assert memory([cost(2.0, 100)], resolution=128) == 100
+    assert seconds([cost(2.0)], resolution=128) == 8.0
 
 
 def test_another_optimizer_adds_what_it_adds_in_the_pair_that_is_most_alike() -> None:
@@ -105,9 +110,10 @@ def test_another_optimizer_adds_what_it_adds_in_the_pair_that_is_most_alike() ->
 
 def test_two_other_settings_add_both_their_differences() -> None:
     costs = [
-        cost(4.0), cost(4.5, optimizer="prodigy"), cost(6.0, checkpointing=True),
+        cost(4.0, 40), cost(4.5, 45, optimizer="prodigy"), cost(6.0, 30, checkpointing=True),
     ]  # fmt: skip
     assert seconds(costs, optimizer="prodigy", checkpointing=True) == pytest.approx(6.5)
+    assert memory(costs, optimizer="prodigy", checkpointing=True) == 35
 
 
 def test_a_setting_that_nothing_tells_of_adds_nothing() -> None:
