@@ -48,7 +48,7 @@ def modes(setup: Setup) -> None:
         digests: list[str] = []
         for name, checkpointing in ((mode, OFF), (f"{mode}-checkpointed", ON)):
             rows = observed(setup, name, f"te_mode={mode}", checkpointing, *UNMEASURED)
-            _print_phases(name, rows)
+            _print_phases(setup, name, rows)
             text, tokens = mode == "lora", mode == "pivotal"
             for line in check_exports(setup.trial(name), RANK, text_encoders=text, tokens=tokens):
                 print(f"  {line}")
@@ -71,7 +71,7 @@ def full(setup: Setup) -> None:
         )
         return
     rows = observed(setup, "full", "te_mode=full", "optimizer=adafactor", ON, *UNMEASURED)
-    _print_phases("full, adafactor, checkpointed", rows)
+    _print_phases(setup, "full", rows)
 
 
 def resumed(setup: Setup) -> None:
@@ -89,7 +89,7 @@ def command(setup: Setup) -> None:
         "evaluate.images_per_prompt=1", "evaluate.sample_steps=2", "evaluate.loss_timesteps=1",
         "evaluate.embedder=none", "evaluate.prompts=[a TOK emoji of a cat]", "dataset.holdout=1",
     )  # fmt: skip
-    _print_phases("the post's command, batch 4, with measures and a picture", rows)
+    _print_phases(setup, "command", rows)
 
 
 def single_file(setup: Setup) -> None:
@@ -101,7 +101,7 @@ def single_file(setup: Setup) -> None:
         setup, "file", "model=sdxl_file", f"model.path={file}",
         "te_mode=frozen", ON, *UNMEASURED,
     )  # fmt: skip
-    _print_phases("one file", rows)
+    _print_phases(setup, "file", rows)
     same = digest(setup.trial("file")) == digest(setup.trial("frozen-checkpointed"))
     print(f"  its adapter has {'the same' if same else 'other'} bytes as that from the folder")
     file.unlink()
@@ -139,13 +139,22 @@ def ratio(setup: Setup) -> None:
         )
 
 
-def _print_phases(name: str, rows: Sequence[dict[str, Any]]) -> None:
+def _print_phases(setup: Setup, name: str, rows: Sequence[dict[str, Any]]) -> None:
+    from lora_sweep.config.compose import compose
+    from lora_sweep.sweep.cost.machine import device_of
+    from lora_sweep.sweep.cost.peak import computed_peak
+
     print(name)
     for phase in dict.fromkeys(row["phase"] for row in rows):
         own = [row for row in rows if row["phase"] == phase]
         seconds = ", ".join(f"{row['seconds']:.1f}" for row in own)
         peak = max(row["peak"] for row in own) / GIB
         print(f"  {phase:<8} {seconds} s, peak {peak:.2f} GiB")
+    settings = compose(json.loads(setup.record(name).read_text())["overrides"])
+    expected = computed_peak(settings, device_of(settings))
+    if expected is not None:
+        most, computed = max(row["peak"] for row in rows) / GIB, expected.total / GIB
+        print(f"  peak {most:.2f} GiB, computed {computed:.2f} GiB, {computed / most - 1:+.0%}")
     first = next((row for row in rows if row["phase"] == "step"), None)
     if first is not None:
         print(f"  start to first step: {first['since_start'] - first['seconds']:.0f} s")

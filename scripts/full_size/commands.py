@@ -48,6 +48,10 @@ class Setup:
         """The results folder of a command."""
         return self.folder / "results" / name
 
+    def record(self, name: str) -> Path:
+        """Where the phases of a command are kept, and the command."""
+        return self.folder / "observed" / f"{self.resolution}-{name}.json"
+
     def trial(self, name: str) -> Path:
         """The folder of a command's one trial."""
         (trial,) = (self.results(name) / "runs").iterdir()
@@ -60,16 +64,17 @@ def observed(setup: Setup, name: str, *overrides: str, stop_after: int | None = 
     stop_after: interrupt it, as Ctrl-C does, once so many steps are done; then it is run again.
     Raises RuntimeError with the end of its output when it fails.
     """
-    record = setup.folder / "observed" / f"{setup.resolution}-{name}.json"
+    record = setup.record(name)
     if record.is_file():
-        return json.loads(record.read_text())
+        return json.loads(record.read_text())["rows"]
     shutil.rmtree(setup.results(name), ignore_errors=True)
     rows: list[Any] = []
     if stop_after is not None:
         rows += _run(setup, name, overrides, stop_after)
     rows += _run(setup, name, overrides, None)
     record.parent.mkdir(exist_ok=True)
-    record.write_text(json.dumps(rows))
+    told = {"overrides": [*setup.overrides(name), *overrides], "rows": rows}
+    record.write_text(json.dumps(told))
     return rows
 
 

@@ -1,0 +1,110 @@
+"""Computed peaks of memory against measured ones, on the CPU: the table of docs/sdxl.md.
+
+python scripts/check_memory.py --record measured.json
+
+Trains nano for two steps in each of the configurations below, at resolutions where activations
+weigh, each in a process of its own, by the ordinary entry point; some fifteen minutes on two cores.
+What the record holds already is not measured again. With --full-size FOLDER the trials that
+scripts/full_size_check.py trained there are compared, too. Ends with an error where a computed peak
+is more than 15 % off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from subprocess import DEVNULL, run
+
+from lora_sweep.config.compose import compose
+from lora_sweep.sweep.cost.peak import computed_peak
+
+OBSERVE = Path(__file__).parent / "full_size" / "observe.py"
+MIB = 2**20
+ALLOWED = 0.15
+
+COMMON = (
+    "train.max_train_steps=2",
+    "train.log_every=1",
+    "dataset.subset=4",
+    "dataset.holdout=0",
+    "evaluate=off",
+    "evaluate.loss_timesteps=0",
+)
+BF16, CHECKPOINTED = "model.precision=bf16", "train.gradient_checkpointing=true"
+CONFIGURATIONS = (
+    "te_mode=pivotal",
+    "te_mode=frozen model.resolution=256",
+    f"te_mode=frozen model.resolution=256 {CHECKPOINTED}",
+    "te_mode=frozen model.resolution=256 rank=128 train.batch_size=1",
+    "te_mode=lora model.resolution=256 optimizer=adamw",
+    "te_mode=lora model.resolution=256 lora.target_modules=[to_q,to_v]",
+    f"te_mode=full model.resolution=256 optimizer=adafactor {CHECKPOINTED}",
+    "te_mode=full model.resolution=256 optimizer=adamw train.batch_size=2",
+    "te_mode=pivotal model.resolution=256 train.gradient_accumulation_steps=2",
+    f"te_mode=frozen model.resolution=256 {BF16}",
+    f"te_mode=pivotal model.resolution=256 {BF16} {CHECKPOINTED}",
+    "te_mode=frozen model.resolution=256 lora.blocks=[up_blocks]",
+    "te_mode=frozen model.resolution=512 train.batch_size=1",
+    "te_mode=frozen model.resolution=512 train.batch_size=2 optimizer=adamw",
+    f"te_mode=pivotal model.resolution=512 {CHECKPOINTED}",
+    f"te_mode=lora model.resolution=512 {BF16}",
+)
+
+
+def measured(configuration: str) -> int:
+    """Bytes at the peak of a process that trains it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "observed.jsonl"
+        arguments = [*configuration.split(), *COMMON, f"results.dir={folder}/results"]
+        run([sys.executable, str(OBSERVE), str(file), *arguments], check=True, stdout=DEVNULL)
+        return max(json.loads(line)["peak"] for line in file.read_text().splitlines())
+
+
+def computed(overrides: Sequence[str]) -> tuple[int, str]:
+    """Bytes, and while what."""
+    peak = computed_peak(compose(list(overrides)), "cpu")
+    assert peak is not None
+    return peak.total, peak.phase
+
+
+def full_size(folder: Path) -> Iterator[tuple[str, Sequence[str], int]]:
+    """What scripts/full_size_check.py recorded: its name, its overrides and its peak."""
+    for record in sorted((folder / "observed").glob("*.json")):
+        told = json.loads(record.read_text())
+        yield f"SDXL: {record.stem}", told["overrides"], max(row["peak"] for row in told["rows"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--record", type=Path, required=True, help="a JSON file, kept and added to")
+    parser.add_argument("--full-size", type=Path, help="folder of scripts/full_size_check.py")
+    chosen = parser.parse_args()
+    known: dict[str, int] = {}
+    if chosen.record.is_file():
+        known = json.loads(chosen.record.read_text())
+    rows: list[tuple[str, Sequence[str], int]] = []
+    for configuration in CONFIGURATIONS:
+        if configuration not in known:
+            known[configuration] = measured(configuration)
+            chosen.record.write_text(json.dumps(known, indent=1))
+        rows.append((configuration, [*configuration.split(), *COMMON], known[configuration]))
+    rows += full_size(chosen.full_size) if chosen.full_size else []
+    worst = 0.0
+    print("| configuration | measured, MiB | computed, MiB | | most while |\n|---|---|---|---|---|")
+    for name, overrides, peak in rows:
+        expected, phase = computed(overrides)
+        off = expected / peak - 1
+        worst = max(worst, abs(off))
+        print(f"| {name} | {peak / MIB:.0f} | {expected / MIB:.0f} | {off:+.1%} | {phase} |")
+    print(f"\n{len(rows)} configurations, at most {worst:.1%} off")
+    return int(worst > ALLOWED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
