@@ -64,7 +64,7 @@ class GridSweeper(Sweeper):
         sweep = sweep_of(self.config)
         grid, trials = expand(build_grid(sweep, arguments, self.params, parse))
         if grid.excluded:
-            log.info(f"sweep.exclude leaves out {grid.excluded} of {grid.num_points} trials")
+            log.info(f"sweep.exclude leaves out {grid.excluded:,} of {grid.num_points:,} trials")
         if hasattr(self.launcher, "grid"):
             self.launcher.grid = grid
         else:

@@ -231,19 +231,21 @@ def _status(error: Exception) -> int:
 
 
 def _message(error: Exception) -> str:
+    hint: str | None = None
     match error:
         case OSError() if not isinstance(error, HydraException):  # some of Hydra's are both
             return str(store_error(Path(error.filename or "results.dir"), "write", error))
         case DataError():
             problems, what = error.problems, "the pictures"
         case SettingsError():
-            problems, what = error.problems, "the settings"
+            problems, what, hint = error.problems, "the settings", error.hint
         case LoraSweepError():
             return str(error)
         case _:
             problems, what = explain(error), "the settings"
     head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with {what}"
-    return "\n".join([f"{head}:", *(f"- {problem}" for problem in problems)])
+    lines = [f"{head}:", *(f"- {problem}" for problem in problems)]
+    return "\n".join(lines if hint is None else [*lines, hint])
 
 
 def _say(message: str) -> None:

@@ -12,11 +12,16 @@ class LoraSweepError(Exception):
 
 
 class SettingsError(LoraSweepError):
-    """One or more settings are wrong; carries every problem found, not only the first."""
+    """One or more settings are wrong; carries every problem found, not only the first.
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    hint: what could be done instead, and is no problem itself.
+    """
+
+    def __init__(self, problems: Sequence[str], hint: str | None = None) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"- {problem}" for problem in self.problems))
+        self.hint = hint
+        lines = [f"- {problem}" for problem in self.problems]
+        super().__init__("\n".join(lines if hint is None else [*lines, hint]))
 
 
 class DataError(LoraSweepError):

@@ -109,8 +109,8 @@ def resolve_all(
             faults[number] = (str(error),)
     problems = told_together(faults, overrides)
     if one_folder or (faults and not (options.skip_invalid and requests)):
-        hint = [SKIP] if requests and not one_folder else []
-        raise SettingsError([*one_folder, *problems, *hint])
+        hint = SKIP if requests and not one_folder else None
+        raise SettingsError([*one_folder, *problems], hint)
     for line in problems:
         say(f"left out: {line}")
     left_out = tuple(LeftOut(number, overrides[number], found) for number, found in faults.items())

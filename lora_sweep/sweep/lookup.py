@@ -44,7 +44,12 @@ def settled(
         record = folder.read_record()
     except DamagedRecord:
         return None  # `mend` says so, and then it is made again
-    if record is None or not is_settled(folder, record, settings):
+    if record is None:
+        return None
+    if not is_settled(folder, record, settings):
+        adapter = folder.diffusers_weights
+        if say is not None and record.state is TrialState.done and not _is_whole(adapter):
+            say(f"{record.name}: was done, but {adapter} is missing or cut short; it is made again")
         return None
     if say is not None and record.state is TrialState.done:
         say(f"{record.name}: already done ({folder.path})")

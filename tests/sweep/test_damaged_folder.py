@@ -132,7 +132,7 @@ def test_an_unfinished_trial_goes_on_to_the_same_end(
 @damages(FINISHED)
 def test_a_finished_trial_is_made_whole_again_without_a_step(
     name: str, damage: str, folders: tuple[Path, Path], root: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     folder = copied(folders[1], root, name, damage)
     trained = count_steps(monkeypatch)
@@ -140,6 +140,8 @@ def test_a_finished_trial_is_made_whole_again_without_a_step(
         (folder / name).write_text("")
     run_trial(trial(root))
     assert outcome(folder) == outcome(only_run(folders[1])) and not trained
+    if name == "pytorch_lora_weights.safetensors":
+        assert f"{name} is missing or cut short; it is made again" in capsys.readouterr().err
     assert (folder / "README.md").read_text().startswith("---")
     assert len(read_samples(TrialFolder(folder))) == (1 if "samples.json" in name else 3)
 

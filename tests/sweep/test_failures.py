@@ -83,7 +83,9 @@ def test_an_impossible_point_is_named_and_the_sweep_refused_before_training(
     trained = count_steps(monkeypatch)
     status, said = run("rank=0,2,3")
     assert status == 2 and "trial 0 (rank=0): lora.rank=0: must be at least 1" in said
-    assert "sweep.skip_invalid=true leaves impossible trials out" in said
+    assert "1 problem with" in said and said.endswith(
+        "sweep.skip_invalid=true leaves impossible trials out and trains the others\n"
+    )
     assert not trained and not (root / "runs").exists()
 
 
@@ -105,7 +107,7 @@ def test_an_impossible_point_is_left_out_and_said_where_that_is_asked_for(
     assert len(list((root / "runs").iterdir())) == 1
     (path,) = root.glob("multirun/*/*/sweep.json")
     (left_out,) = json.loads(path.read_text(encoding="utf-8"))["left_out"]
-    assert (left_out["number"], left_out["overrides"][-1]) == (0, "rank=0")
+    assert left_out["number"] == 0 and "rank=0" in left_out["overrides"]
 
 
 @pytest.mark.parametrize(
