@@ -111,7 +111,7 @@ def evaluate_trial(
     """
     replacements = dict(trial.tokens.replacements) if trial.tokens else {}
     base = trial.base
-    with trial.optimizer.final_weights(), base.at_hand(*base.text_encoders):
+    with trial.optimizer.final_weights():
         state = state_digest(trial)
         if yardstick.state != state:
             yardstick.state, yardstick.drawn, yardstick.scores = state, {}, {}
@@ -129,9 +129,10 @@ def evaluate_trial(
         # Equal settings of one state are equal measures: steps that several trials share.
         asked = _measured_by(settings)
         if asked not in yardstick.scores:
-            yardstick.scores[asked] = _measure(
-                base, settings, yardstick, replacements, folder, samples
-            )
+            with base.at_hand(*base.text_encoders):
+                yardstick.scores[asked] = _measure(
+                    base, settings, yardstick, replacements, folder, samples
+                )
     return Evaluation(dict(yardstick.scores[asked]), samples)
 
 

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from lora_sweep.config.resolve import has_text_phase
-from lora_sweep.config.settings import Precision, PriorSettings, Settings, TeFull, TeLora
+from lora_sweep.config.settings import (
+    Pivotal,
+    Precision,
+    PriorSettings,
+    Settings,
+    TeFull,
+    TeLora,
+)
 from lora_sweep.model.folder_files import SDXL_FOLDER
 from lora_sweep.sweep.cost.activations import (
     Coefficients,
@@ -132,7 +139,10 @@ def _trained_parts(settings: Settings, size: Trained) -> Parts:
 
 
 def _drawing(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
-    parts = _resident(settings, base, device, vae=True, text=True) | _trained_parts(settings, size)
+    mode = settings.te_mode
+    until_the_end = not isinstance(mode, Pivotal | TeLora | TeFull) or mode.frac >= 1
+    text = has_text_phase(settings) and (until_the_end or settings.evaluate.every is not None)
+    parts = _resident(settings, base, device, vae=True, text=text) | _trained_parts(settings, size)
     parts["picture"] = _picture(settings, base, DECODE)
     return parts
 
