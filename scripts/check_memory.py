@@ -1,6 +1,7 @@
 """Computed peaks of memory against measured ones, on the CPU: the table of docs/sdxl.md.
 
 python scripts/check_memory.py --record measured.json
+python scripts/check_memory.py --cards   computed for SDXL on GPUs, instead
 
 Trains nano for two steps in each of the configurations below, at resolutions where activations
 weigh, each in a process of its own, by the ordinary entry point; some fifteen minutes on two cores.
@@ -16,11 +17,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from subprocess import DEVNULL, run
 
 from lora_sweep.config.compose import compose
 from lora_sweep.sweep.cost.peak import computed_peak
+from lora_sweep.sweep.fit_memory import GIB, GPU_SHARE, fitted
 
 OBSERVE = Path(__file__).parent / "full_size" / "observe.py"
 MIB = 2**20
@@ -78,13 +81,46 @@ def full_size(folder: Path) -> Iterator[tuple[str, Sequence[str], int]]:
         yield f"SDXL: {record.stem}", told["overrides"], max(row["peak"] for row in told["rows"])
 
 
+CARDS = (8, 10, 12, 16, 24, 48)  # GiB
+MODES = {
+    "frozen": ("te_mode=frozen",),
+    "pivotal": ("te_mode=pivotal",),
+    "lora": ("te_mode=lora",),
+    "full": ("te_mode=full", "optimizer=adafactor"),
+}
+POST = ("experiment=huggy_prodigy", "model=sdxl", "train.device=cuda", "evaluate=off")
+
+
+def print_cards() -> None:
+    """What the post's command takes on a GPU by setting, and what train.fit_memory chooses."""
+    kinds = [(batch, checkpointing) for batch in (1, 4) for checkpointing in (True, False)]
+    told = [f"batch {b}{', checkpointing' if c else ''}" for b, c in kinds]
+    print(f"| te_mode | {' | '.join(told)} |\n|---|{'---|' * len(kinds)}")
+    for name, mode in MODES.items():
+        cells: list[str] = []
+        for batch, checkpointing in kinds:
+            settings = compose([*POST, *mode])
+            train = replace(settings.train, batch_size=batch, gradient_checkpointing=checkpointing)
+            peak = computed_peak(replace(settings, train=train), "cuda")
+            cells.append(f"{peak.total / GIB:.1f}" if peak is not None else "?")
+        print(f"| {name} | {' | '.join(cells)} |")
+    for name, mode in MODES.items():
+        for card in CARDS:
+            fit = fitted(compose([*POST, *mode, f"train.fit_memory={GPU_SHARE * card:.2f}"]))
+            print(f"{name}, {card} GiB: {fit.words or fit.problem}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--record", type=Path, required=True, help="a JSON file, kept and added to")
+    parser.add_argument("--record", type=Path, default=Path("measured.json"), help="is added to")
+    parser.add_argument("--cards", action="store_true", help="of GPUs, computed")
     parser.add_argument("--full-size", type=Path, help="folder of scripts/full_size_check.py")
     chosen = parser.parse_args()
+    if chosen.cards:
+        print_cards()
+        return 0
     known: dict[str, int] = {}
     if chosen.record.is_file():
         known = json.loads(chosen.record.read_text())
