@@ -2,6 +2,7 @@
 
 step: a whole training step against the bare forward and backward of the same modules on the same
 tensors, one CPU thread, alternating, medians.
+optimizer: Prodigy's step on flat vectors against prodigyopt's, on nano's adapter.
 state: gradient and optimizer state that pivotal training adds at SDXL's vocabulary and widths.
 family: three lengths of one trial, trained as a family, against the steps that the tree counts.
 overhead: a trial beside its steps and pictures, in a sweep of 200 trials of two steps.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.family import benchmark_family
+from benchmarks.optimizer import benchmark_optimizer
 from benchmarks.overhead import benchmark_overhead
 from benchmarks.sharing import benchmark_sharing
 from benchmarks.step import benchmark_state, benchmark_step
@@ -30,8 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("step", "state", *OF_SWEEPS, "sweep"))
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of step")
+    parser.add_argument("what", choices=("step", "optimizer", "state", *OF_SWEEPS, "sweep"))
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of step, optimizer")
     parser.add_argument("--quick", action="store_true", help="fewer steps and trials: minutes")
     arguments = parser.parse_args()
     from lora_sweep.quiet import quiet_libraries
@@ -39,6 +41,8 @@ def main() -> None:
     quiet_libraries()
     if arguments.what == "step":
         benchmark_step(arguments.rounds)
+    elif arguments.what == "optimizer":
+        benchmark_optimizer(arguments.rounds)
     elif arguments.what == "state":
         benchmark_state()
     else:
