@@ -127,10 +127,10 @@ def reload(setup: Setup) -> None:
 
 def ratio(setup: Setup) -> None:
     """A whole step against the bare forward and backward."""
-    for mode in ("frozen", "pivotal"):
+    for mode in setup.ratios:
         script = SCRIPTS / "full_size" / "ratio.py"
         overrides = [*setup.overrides(mode), f"te_mode={mode}", ON, "train.max_train_steps=1000"]
-        told = subprocess.run([sys.executable, str(script), "3", *overrides],
+        told = subprocess.run([sys.executable, str(script), str(setup.rounds), *overrides],
                               check=True, capture_output=True, text=True)  # fmt: skip
         found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
         print(
@@ -180,11 +180,16 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=256, help="pixels")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--steps", type=int, default=2, help="of each trial")
+    parser.add_argument("--rounds", type=int, default=3, help="of the ratio, beside a first")
+    parser.add_argument("--ratios", nargs="+", default=["frozen", "pivotal"], help="te_modes of it")
     parser.add_argument("--only", choices=STAGES, nargs="+", help="stages, instead of all")
     parser.add_argument("--remove", action="store_true", help="delete the folder at the end")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    setup = Setup(chosen.folder.resolve(), chosen.resolution, chosen.threads, chosen.steps)
+    setup = Setup(
+        chosen.folder.resolve(), chosen.resolution, chosen.threads, chosen.steps,
+        chosen.rounds, chosen.ratios,
+    )  # fmt: skip
     for name in chosen.only or STAGES:
         start = time.perf_counter()
         STAGES[name](setup)

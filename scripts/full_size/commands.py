@@ -26,6 +26,8 @@ class Setup:
     resolution: int
     threads: int
     steps: int
+    rounds: int  # of the ratio to a bare pass
+    ratios: Sequence[str]  # te_modes that it is taken in
 
     def overrides(self, name: str) -> list[str]:
         """The post's Huggy command on the full-size base, with few steps on few pictures."""
