@@ -50,7 +50,7 @@ from lora_sweep.results.measure.similarity import subject
 NANO = Source(Embedder.clip, "nano")
 NETWORK = importlib.util.find_spec("efficientnet_lite_pytorch")
 PACKAGED = Path(lora_sweep.__file__).parent / "data" / "packaged"
-DLIB = importlib.util.find_spec("dlib")
+FACES = all(map(importlib.util.find_spec, ("dlib", "face_recognition_models")))
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
@@ -261,13 +261,13 @@ def test_efficientnet_finds_new_pictures_of_a_subject_closer_than_all_else(name:
     assert all(subject(kept_back, known) > subject(each, known) + 0.1 for each in others)
 
 
-@pytest.mark.skipif(DLIB is None, reason="needs lora_sweep[face]")
+@pytest.mark.skipif(not FACES, reason="needs lora_sweep[face]")
 def test_a_picture_without_a_face_is_zero() -> None:
     embedder = open_embedder(Source(Embedder.face))
     assert not embedder.images([picture(0, (200, 150))]).any()
 
 
-@pytest.mark.skipif(DLIB is None, reason="needs lora_sweep[face]")
+@pytest.mark.skipif(not FACES, reason="needs lora_sweep[face]")
 def test_a_face_is_known_again_among_other_people() -> None:
     embedder = open_embedder(Source(Embedder.face))
     known, kept_back = (packaged(embedder, "face", part) for part in ("train", "heldout"))

@@ -21,6 +21,7 @@ import pytest
 from runs import record_of, rows_of
 
 import lora_sweep.__main__ as command
+from lora_sweep.results.progress import standard_console
 from lora_sweep.training import loop
 
 pty = pytest.importorskip("pty")
@@ -80,6 +81,7 @@ def on_terminal(*arguments: str) -> Iterator[Terminal]:
                 os.environ.pop(name, None)
             sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+            standard_console.cache_clear()  # made by another test, for no terminal
             sys.argv = ["lora_sweep", "-m", *SMALL, *arguments]
             command.main()
         except SystemExit as end:
@@ -99,7 +101,7 @@ def on_terminal(*arguments: str) -> Iterator[Terminal]:
 
 @pytest.fixture
 def slow_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps of half a second, so that keys are pressed within one."""
+    """Steps of half a second: so that keys are pressed within one, and each state is shown."""
     real = loop.train_step
 
     def slow(trial: Any, predict: Any) -> Any:
@@ -122,6 +124,7 @@ def saved_steps(root: Path) -> list[int]:
     return [record["steps"] for record in records]
 
 
+@pytest.mark.usefixtures("slow_steps")
 def test_the_table_is_drawn_over_itself_and_the_summary_is_left(root: Path) -> None:
     with on_terminal("rank=2,3", "train.max_train_steps=2,3", f"results.dir={root}") as shown:
         assert shown.status() == 0, shown.text

@@ -100,11 +100,12 @@ def killing(root: Path, trial: str, at_step: int, most: int) -> Iterator[list[in
 
 
 def workers_of(pid: int) -> list[int]:
-    """Processes whose parent is `pid`."""
+    """Worker processes whose parent is `pid`; other tests may have left a browser open."""
     found: list[int] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == pid:
+            is_child = int(stat.read_text().rsplit(")", 1)[1].split()[1]) == pid
+            if is_child and b"lora_sweep" in (stat.parent / "cmdline").read_bytes():
                 found.append(int(stat.parent.name))
     return found
 
