@@ -178,7 +178,7 @@ def test_without_measurements_a_plan_says_so_and_computes_the_rest(tmp_path: Pat
     assert "calibrate=always" in "".join(times)
     assert memory[0].endswith(" MiB, its process in all")
     told = " ".join(line.strip() for line in memory)
-    assert "computed, most while " in told and "process 430 MiB, UNet " in told
+    assert "computed, most while " in told and "process 490 MiB, UNet " in told
     assert section(lines, "disk")[0].startswith("  needed ")
 
 
@@ -286,7 +286,7 @@ def test_a_base_on_the_hub_is_planned_without_it(
     told = capsys.readouterr()
     text = " ".join(told.out.split())
     assert "is not on this machine, and a plan downloads nothing" in text
-    assert "computed, most while training: process 430 MiB, UNet 9.6 GiB" in text
+    assert "computed, most while training: process 490 MiB, UNet 9.6 GiB" in text
     assert "the hub cannot be reached" in told.err
 
 
