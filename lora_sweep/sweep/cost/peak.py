@@ -37,13 +37,16 @@ from lora_sweep.sweep.cost.shapes import ENCODERS, BaseShapes, base_shapes
 PROCESS = {"cpu": 490 << 20, "cuda": 600 << 20}
 """Of Python and its libraries, as measured; of a CUDA context with its workspaces, as is usual."""
 
-KEPT = 0.7
-"""Of all activations, checkpointed or not, what the C library's allocator keeps on the CPU when they
-are freed, as measured. To have blocks given back at once costs 7 to 60 % of a step.
+KEPT, KEPT_BEYOND = 0.7, 0.35
+"""Of all activations, checkpointed or not, what the C library's allocator keeps on the CPU when
+they are freed: of the first GiB, and of the rest, as measured. To have blocks given back at once
+would cost 7 to 60 % of a step.
 """
 
 ENCODE, DECODE = 5.0, 7.5
 """Pictures in a VAE at once: numbers per pixel and channel of its widest level, as measured."""
+
+GIB = 2**30
 
 Parts = dict[str, int]
 
@@ -117,7 +120,8 @@ def _kept(settings: Settings, base: BaseShapes, size: Trained, device: str) -> P
     if device != "cpu":
         return {}
     whole = _activations(settings, base, size, device, checkpointing=False)
-    return {"kept by the allocator": round(KEPT * whole)}
+    beyond = max(0, whole - GIB)
+    return {"kept by the allocator": round(KEPT * (whole - beyond) + KEPT_BEYOND * beyond)}
 
 
 def _activations(
