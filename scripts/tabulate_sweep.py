@@ -115,7 +115,8 @@ def name_of(axis: str) -> str:
 def settings_of(found: Found, group: int) -> list[str]:
     """What sets a group apart."""
     values: Mapping[str, Value] = found.values[found.groups[group][0]]
-    return [str(values.get(axis.name)) for axis in found.axes if not axis.is_seed]
+    shown = (values.get(axis.name) for axis in found.axes if not axis.is_seed)
+    return ["null" if value is None else str(value) for value in shown]
 
 
 def score_of(verdict: Verdict, group: int) -> str:
