@@ -34,8 +34,8 @@ PARSERS = {
 HYDRA_FLAGS = {"-m", "--help", "--cfg", "job"}
 FOR_THE_READER = ("…", "...")
 """What stands for words that a page leaves out: such a command is not whole."""
-ELSEWHERE = ("model=", "model.path=", "hydra/launcher=", "hydra.launcher.")
-"""What needs a network or a cluster: planned with the embedded base in their place."""
+LEFT_OUT = ("model=", "model.path=", "hydra/launcher=", "hydra.launcher.", "seed=range(78)")
+"""What needs a network, a cluster or minutes: planned without, with the embedded base."""
 
 
 def commands(page: Path) -> list[str]:
@@ -54,9 +54,9 @@ def commands(page: Path) -> list[str]:
 
 
 def here(command: str) -> tuple[str, ...]:
-    """The words of a command, less what needs another machine."""
+    """The words of a command, less those left out."""
     words = shlex.split(re.sub(r"<[^>]+>", "3f2a9c", command))
-    return tuple(word for word in words if not word.startswith(ELSEWHERE))
+    return tuple(word for word in words if not word.startswith(LEFT_OUT))
 
 
 ALL = {
