@@ -42,6 +42,7 @@ def put_text_side(
             originals = base.text_encoders
             base.text_encoder = copy.deepcopy(originals[0]).float()
             base.text_encoder_2 = copy.deepcopy(originals[1]).float()
+            base.park(*originals)
             undo.append(lambda: _put_back(base, originals))
             _train_encoders(base, undo)
             return None, {

@@ -71,6 +71,16 @@ def test_every_trained_value_moves_and_nothing_else(base: Base) -> None:
                 assert moved.float().mean() > 0.95, (mode, name)
 
 
+def test_full_training_parks_the_encoders_that_it_copied(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    originals, parked = base.text_encoders, list[object]()
+    monkeypatch.setattr(Base, "park", lambda self, *modules: parked.extend(modules))
+    with a_trial(base, some_settings(te_modes(1.0)["full"])):
+        assert parked == [*originals] and base.text_encoders != originals
+    assert base.text_encoders == originals
+
+
 def test_full_training_leaves_out_what_comes_after_the_layer_that_is_read(base: Base) -> None:
     with a_trial(base, some_settings(te_modes(1.0)["full"])) as trial:
         run(trial, 1)

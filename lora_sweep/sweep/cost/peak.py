@@ -15,9 +15,13 @@ from typing import Any
 
 from lora_sweep.config.resolve import has_text_phase
 from lora_sweep.config.settings import (
+    Adafactor,
+    AdamW,
+    AdamW8bit,
     Pivotal,
     Precision,
     PriorSettings,
+    ProdigyPlus,
     Settings,
     TeFull,
     TeLora,
@@ -46,6 +50,8 @@ would cost 7 to 60 % of a step.
 ENCODE, DECODE = 5.0, 7.5
 """Pictures in a VAE at once: numbers per pixel and channel of its widest level, as measured."""
 
+VOCABULARY = 49_408
+
 GIB = 2**30
 
 Parts = dict[str, int]
@@ -70,7 +76,7 @@ def computed_peak(settings: Settings, device: str) -> Peak | None:
     if base is None or size is None:
         return None
     phases = [
-        Peak("loading", _resident(settings, base, device, vae=False, text=False)),
+        Peak("loading", _loading(settings, base, device)),
         Peak("encoding pictures", _encoding(settings, base, device)),
         Peak("training", _training(settings, base, size, device)),
         Peak("stepping", _stepping(settings, base, size, device)),
@@ -91,6 +97,13 @@ def _resident(settings: Settings, base: BaseShapes, device: str, *, vae: bool, t
     return parts
 
 
+def _loading(settings: Settings, base: BaseShapes, device: str) -> Parts:
+    parts = _resident(settings, base, device, vae=False, text=False)
+    if settings.model.single_file and device == "cpu":  # copied out of it, part by part
+        parts["mapped file"] = BYTES[settings.model.precision] * sum(base.weights.values())
+    return parts
+
+
 def _encoding(settings: Settings, base: BaseShapes, device: str) -> Parts:
     parts = _resident(settings, base, device, vae=True, text=False)
     if device == "cuda":
@@ -99,7 +112,7 @@ def _encoding(settings: Settings, base: BaseShapes, device: str) -> Parts:
 
 
 def _training(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
-    parts = _resident(settings, base, device, vae=False, text=has_text_phase(settings))
+    parts = _resident(settings, base, device, vae=False, text=_text_is_there(settings))
     parts |= _trained_parts(settings, size)
     if device == "cuda" and settings.train.offload_optimizer:
         del parts["optimizer state"]  # it comes when the activations are gone
@@ -109,11 +122,28 @@ def _training(settings: Settings, base: BaseShapes, size: Trained, device: str) 
 
 
 def _stepping(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
-    """The optimizer at work, on vectors that it makes and drops as it goes."""
-    parts = _resident(settings, base, device, vae=False, text=has_text_phase(settings))
+    parts = _resident(settings, base, device, vae=False, text=_text_is_there(settings))
     parts |= _trained_parts(settings, size)
-    parts["in passing"] = 2 * FP32 * max(size.unet, size.text)
+    parts["in passing"] = _in_passing(settings, base, size, device)
     return parts | _kept(settings, base, size, device)
+
+
+def _text_is_there(settings: Settings) -> bool:
+    """Whether the base's text encoders are there while the text side trains: te_mode=full trains
+    copies, and parks them.
+    """
+    return has_text_phase(settings) and not isinstance(settings.te_mode, TeFull)
+
+
+def _in_passing(settings: Settings, base: BaseShapes, size: Trained, device: str) -> int:
+    """What the optimizer makes and drops as it steps: two of its vectors at once."""
+    optimizer, numbers = settings.optimizer, max(size.unet, size.text)
+    if isinstance(optimizer, Adafactor | ProdigyPlus):  # they go tensor by tensor
+        full = isinstance(settings.te_mode, TeFull)
+        numbers = VOCABULARY * max(base.table_widths()) if full else 0
+    elif isinstance(optimizer, AdamW8bit) or (isinstance(optimizer, AdamW) and device == "cuda"):
+        numbers = 0  # one kernel
+    return 2 * FP32 * numbers
 
 
 def _kept(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
@@ -171,7 +201,7 @@ def _trained_parts(settings: Settings, size: Trained) -> Parts:
 def _drawing(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
     mode = settings.te_mode
     until_the_end = not isinstance(mode, Pivotal | TeLora | TeFull) or mode.frac >= 1
-    text = has_text_phase(settings) and (until_the_end or settings.evaluate.every is not None)
+    text = _text_is_there(settings) and (until_the_end or settings.evaluate.every is not None)
     parts = _resident(settings, base, device, vae=True, text=text) | _trained_parts(settings, size)
     parts["picture"] = _picture(settings, base, DECODE)
     return parts
