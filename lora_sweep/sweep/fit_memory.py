@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from lora_sweep.config.settings import Settings, Train
 from lora_sweep.sweep.cost.machine import available_memory, device_of, visible_gpus
 from lora_sweep.sweep.cost.peak import Peak, computed_peak
+from lora_sweep.sweep.plan_words import size_text
 
 AUTO = "auto"
 GIB = 2**30
@@ -55,7 +56,7 @@ def fitted(settings: Settings) -> Fit:
             return Fit(settings, problem=f"{shown}: {why} before it is loaded")
         if peak.total <= room:
             chosen, told = _chosen(settings.train, train), _told(peak)
-            return Fit(tried, words=f"{shown}: {chosen}; {told}, of {room / GIB:.1f} GiB")
+            return Fit(tried, words=f"{shown}: {chosen}; {told}, of {size_text(room)}")
         peaks.append(peak)
     least = min(peaks, key=lambda peak: peak.total)
     more = REMEDIES.get(least.phase, "")
@@ -102,4 +103,4 @@ def _chosen(before: Train, after: Train) -> str:
 
 
 def _told(peak: Peak) -> str:
-    return f"{peak.total / GIB:.1f} GiB are expected while {peak.phase}"
+    return f"{size_text(peak.total)} are expected while {peak.phase}"
