@@ -195,7 +195,8 @@ class FamilyRun:
         if len(children) > 1:
             self.live.snapshots[index] = self.live.snapshot(segment.key)
         # A killed sweep forks again from here; where a trial ends, from what that one leaves.
-        if is_leaf or (len(children) > 1 and not segment.ends):
+        is_fork = len(children) > 1 and not segment.ends
+        if is_leaf or is_fork or self.interrupt.asked:
             self._save(segment, logs[-1], logs, pinned=is_leaf)
         parent = segment.parent
         if parent is not None and index == max(
