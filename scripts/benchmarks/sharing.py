@@ -56,7 +56,7 @@ def root_with_cache(folder: Path, number: int) -> Path:
 
 def run_command(*arguments: str) -> None:
     """The command line, to its end."""
-    command = [sys.executable, "-m", "lora_sweep", "train.device=cpu", *arguments]
+    command = [sys.executable, "-m", "lora_sweep", *arguments, "train.device=cpu"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
