@@ -44,6 +44,11 @@ if TYPE_CHECKING:
 DEBUG = "LORA_SWEEP_DEBUG"
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
+CHOICE_TOO = (
+    "a single value is looked at before the file of sweep= is: give the choice that it belongs to "
+    "as well, as in `sweep=face prior=real prior.num_class_images=100`"
+)
+
 log = logging.getLogger("lora_sweep")
 
 
@@ -243,9 +248,15 @@ def _message(error: Exception) -> str:
             return str(error)
         case _:
             problems, what = explain(error), "the settings"
+            if any(" not a setting of " in each for each in problems) and _names_a_sweep():
+                hint = CHOICE_TOO
     head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with {what}"
     lines = [f"{head}:", *(f"- {problem}" for problem in problems)]
     return "\n".join(lines if hint is None else [*lines, hint])
+
+
+def _names_a_sweep() -> bool:
+    return any(word.startswith("sweep=") for word in sys.argv)
 
 
 def _say(message: str) -> None:

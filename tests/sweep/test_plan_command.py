@@ -75,6 +75,15 @@ def test_what_is_asked_for_wrongly_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_single_value_of_a_choice_that_the_file_makes_is_told_to_need_it(tmp_path: Path) -> None:
+    done = command(tmp_path, "sweep=face", "prior.num_class_images=100")
+    assert done.returncode == 2 and "not a setting of prior=none" in done.stderr
+    (hint,) = [line for line in done.stderr.splitlines() if line.startswith("a single value")]
+    words = hint.partition("`")[2].partition("`")[0].split()
+    _, text = plan(tmp_path, *words, "rank=4", "hydra.launcher.calibrate=never")
+    assert text.split()[:2] == ["trials", "96"]
+
+
 def test_only_a_plan_calibrates(tmp_path: Path) -> None:
     done = command(tmp_path, "hydra/launcher=tree", "hydra.launcher.calibrate=never")
     assert done.returncode == 2
