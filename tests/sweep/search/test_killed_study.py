@@ -37,10 +37,10 @@ STUDIES = {
 }
 
 
-def kill_somewhere(root: Path, study: Study, chance: random.Random, log: Path) -> bool:
-    """Kill the study after a part of a second; False if it had ended."""
+def kill_somewhere(root: Path, study: Study, seconds: float, log: Path) -> bool:
+    """Kill the study after so long; False if it had ended."""
     with child(lambda: run(root, study, Pretend(seconds=0.02)), log) as pid:
-        time.sleep(chance.uniform(0.3, 1.5))
+        time.sleep(seconds)
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             assert status == 0, log.read_text(encoding="utf-8")
@@ -61,9 +61,12 @@ def test_a_study_killed_five_times_ends_with_the_trials_of_the_undisturbed_one(
     name: str, tmp_path: Path
 ) -> None:
     study, log, chance = STUDIES[name], tmp_path / "log.txt", random.Random(name)
-    run(tmp_path / "whole", study)
+    began = time.monotonic()
+    run(tmp_path / "whole", study, Pretend(seconds=0.02))
+    span = time.monotonic() - began  # of this machine; five parts of it seldom make the whole
     killed = tmp_path / "killed"
-    kills = sum(kill_somewhere(killed, study, chance, log) for _ in range(5))
+    parts = [chance.uniform(0.05, 0.25) for _ in range(5)]
+    kills = sum(kill_somewhere(killed, study, part * span, log) for part in parts)
     assert kills >= 3, "the study was hardly ever killed in time"
     with child(lambda: run(killed, study), log) as pid:
         ended_well(pid, log)
