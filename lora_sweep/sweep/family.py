@@ -194,9 +194,10 @@ class FamilyRun:
         logs, is_leaf = self._logs(segment.trials), self._is_leaf(segment)
         if len(children) > 1:
             self.live.snapshots[index] = self.live.snapshot(segment.key)
-        # A killed sweep forks again from here; where a trial ends, from what that one leaves.
-        is_fork = len(children) > 1 and not segment.ends
-        if is_leaf or is_fork or self.interrupt.asked:
+        # A killed sweep forks again from here, and a stopped one goes on from here; where a trial
+        # ends, both do from what that one leaves.
+        is_needed = not segment.ends and (len(children) > 1 or self.interrupt.asked)
+        if is_leaf or is_needed:
             self._save(segment, logs[-1], logs, pinned=is_leaf)
         parent = segment.parent
         if parent is not None and index == max(
