@@ -29,6 +29,7 @@ from lora_sweep.config.compose import (
     settings_from,
     sweep_of,
 )
+from lora_sweep.config.plain import NOT_OF_CHOICE
 from lora_sweep.config.schema import register
 from lora_sweep.errors import DataError, LoraSweepError, ModelError, SettingsError
 from lora_sweep.files import store_error
@@ -248,7 +249,7 @@ def _message(error: Exception) -> str:
             return str(error)
         case _:
             problems, what = explain(error), "the settings"
-            if any(" not a setting of " in each for each in problems) and _names_a_sweep():
+            if any(NOT_OF_CHOICE in each for each in problems) and _names_a_sweep():
                 hint = CHOICE_TOO
     head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with {what}"
     lines = [f"{head}:", *(f"- {problem}" for problem in problems)]

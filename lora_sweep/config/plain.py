@@ -13,6 +13,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from lora_sweep.config.settings import VARIANTS, Settings
 from lora_sweep.errors import SettingsError
 
+NOT_OF_CHOICE = ": not a setting of "
+"""Words of a setting that the choice of its group does not have, though another one does."""
+
 type_hints = lru_cache(maxsize=None)(get_type_hints)
 
 
@@ -137,7 +140,7 @@ def unknown_setting(path: str, cls: type, also: Sequence[str] = ()) -> str:
     owners = [choice_name(other) for other in group_of(cls) if key in type_hints(other)]
     message = f"{path}: there is no such setting"
     if owners:
-        message = f"{path}: not a setting of {where}, but of {' and '.join(map(str, owners))}"
+        message = f"{path}{NOT_OF_CHOICE}{where}, but of {' and '.join(map(str, owners))}"
     elif close := _close(path, key, section, known):
         message += f"; did you mean {' or '.join(close)}?"
     return f"{message} (settings{' of ' + where if where else ''}: {', '.join(known)})"

@@ -10,6 +10,8 @@ MERGES = Path(__file__).parents[1] / "model" / "sdxl" / "merges.txt.gz"
 """They lie with SDXL's configs."""
 
 START, END = "<|startoftext|>", "<|endoftext|>"
+SIZE = 49_408
+"""Of the vocabulary."""
 
 
 @lru_cache(maxsize=1)

@@ -7,10 +7,10 @@ from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
 from lora_sweep.config.settings import Model
+from lora_sweep.data import clip_words
 from lora_sweep.errors import ModelError
 from lora_sweep.model.parts import Parts
 
-CLIP_SIZE = 49_408
 PROBE = ("a photo of a cat", (320, 1125, 539, 320, 2368))
 """A text, and its ids between start and end in CLIP's own vocabulary."""
 
@@ -47,7 +47,7 @@ def _tokenizer_problem(tokenizer: CLIPTokenizer, config: object) -> str | None:
         return f"it cuts at {tokenizer.model_max_length} tokens, the encoder takes {positions}"
     text, expected = PROBE
     found = tuple(tokenizer(text).input_ids[1:-1])
-    if size == CLIP_SIZE and found != expected:
+    if size == clip_words.SIZE and found != expected:
         return f"{text!r} becomes {list(found)}, in CLIP's vocabulary {list(expected)}"
     return None
 

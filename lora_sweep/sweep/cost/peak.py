@@ -26,6 +26,7 @@ from lora_sweep.config.settings import (
     TeFull,
     TeLora,
 )
+from lora_sweep.data import clip_words
 from lora_sweep.model.folder_files import SDXL_FOLDER
 from lora_sweep.sweep.cost.activations import (
     Coefficients,
@@ -49,8 +50,6 @@ would cost 7 to 60 % of a step.
 
 ENCODE, DECODE = 5.0, 7.5
 """Pictures in a VAE at once: numbers per pixel and channel of its widest level, as measured."""
-
-VOCABULARY = 49_408
 
 GIB = 2**30
 
@@ -140,7 +139,7 @@ def _in_passing(settings: Settings, base: BaseShapes, size: Trained, device: str
     optimizer, numbers = settings.optimizer, max(size.unet, size.text)
     if isinstance(optimizer, Adafactor | ProdigyPlus):  # they go tensor by tensor
         full = isinstance(settings.te_mode, TeFull)
-        numbers = VOCABULARY * max(base.table_widths()) if full else 0
+        numbers = clip_words.SIZE * max(base.table_widths()) if full else 0
     elif isinstance(optimizer, AdamW8bit) or (isinstance(optimizer, AdamW) and device == "cuda"):
         numbers = 0  # one kernel
     return 2 * FP32 * numbers
