@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 import torch
 from diffusers import (
@@ -25,6 +26,7 @@ from lora_sweep.model.check_parts import check_parts, check_resolution, check_va
 from lora_sweep.model.folder import load_folder
 from lora_sweep.model.folder_files import missing_files, parts_without, read_files
 from lora_sweep.model.hub import hub_folder, is_hub_name
+from lora_sweep.model.main_memory import LARGE, page_out
 from lora_sweep.model.noise_schedule import build_scheduler
 from lora_sweep.model.parts import Parts
 from lora_sweep.model.single_file import load_single_file
@@ -72,6 +74,7 @@ class Base:
     device: torch.device
     dtype: torch.dtype
     clip_skip: int
+    parked: WeakSet[torch.nn.Module] = field(default_factory=WeakSet)  # nothing needs them for now
 
     @property
     def text_encoders(self) -> tuple[CLIPTextModel, CLIPTextModelWithProjection]:
@@ -115,18 +118,31 @@ class Base:
         # From ordinary memory CUDA first lets all that was asked for before come to its end.
         return values.pin_memory().to(self.device, non_blocking=True)
 
+    @property
+    def is_large_on_cpu(self) -> bool:
+        """Whether it is worth time to keep main memory free for it."""
+        return self.device.type == "cpu" and _size_of(self.unet) >= LARGE
+
     def park(self, *modules: torch.nn.Module) -> None:
         """Move modules that nothing needs for now out of the device's memory."""
-        if self.device.type != "cpu":
-            for module in modules:
+        for module in modules:
+            self.parked.add(module)
+            if self.device.type != "cpu":
                 module.to("cpu")
+            elif self.is_large_on_cpu:
+                page_out(module)
+
+    def bring(self, *modules: torch.nn.Module) -> None:
+        """Have modules on the device until they are parked."""
+        for module in modules:
+            self.parked.discard(module)
+            module.to(self.device)
 
     @contextmanager
     def at_hand(self, *modules: torch.nn.Module) -> Iterator[None]:
         """Have modules on the device inside the context, and parked again after it if they were."""
         parked = [module for module in modules if not self._is_here(module)]
-        for module in parked:
-            module.to(self.device)
+        self.bring(*parked)
         try:
             yield
         finally:
@@ -144,11 +160,16 @@ class Base:
             with self.at_hand(*modules):
                 yield
         finally:
-            for part in others:
-                part.to(self.device)
+            self.bring(*others)
 
     def _is_here(self, module: torch.nn.Module) -> bool:
-        return next(module.parameters()).device.type == self.device.type
+        on_device = next(module.parameters()).device.type == self.device.type
+        return on_device and module not in self.parked
+
+
+def _size_of(module: torch.nn.Module) -> int:
+    """Bytes of its weights."""
+    return sum(each.numel() * each.element_size() for each in module.parameters())
 
 
 def base_folder(path: str) -> str:
@@ -200,6 +221,7 @@ def load_base(settings: Model, device: torch.device) -> Base:
         device=device,
         dtype=_DTYPES[settings.precision],
         clip_skip=settings.clip_skip,
+        parked=WeakSet(modules[1:]),
     )
 
 

@@ -18,8 +18,7 @@ def put_text_side(
     base: Base, settings: Settings, adapters: list[Adapter], undo: list[Callable[[], None]]
 ) -> tuple[NewTokens | None, dict[str, nn.Parameter]]:
     """What of the text side is trained, by te_mode; adapters are added to the list."""
-    for encoder in base.text_encoders:
-        encoder.to(base.device)  # type: ignore[arg-type]  # an earlier trial may have parked them
+    base.bring(*base.text_encoders)  # an earlier trial may have parked them
     match settings.te_mode:
         case Pivotal(num_new_tokens=count):
             tokenizers = base.tokenizers

@@ -21,6 +21,7 @@ from lora_sweep.data.order import Epoch, num_items, pair
 from lora_sweep.errors import SettingsError
 from lora_sweep.model.adapters import Adapter, add_unet_lora, remove_lora
 from lora_sweep.model.base import Base
+from lora_sweep.model.main_memory import give_back_between_blocks
 from lora_sweep.model.tokens import NewTokens
 from lora_sweep.training.conditioning import Conditioner
 from lora_sweep.training.flat import FlatGroup
@@ -144,6 +145,8 @@ def build_trial(
         undo.append(lambda: base.unet.eval() and None)
         if settings.train.gradient_checkpointing:
             _checkpoint_gradients(base, bool(text), undo)
+        if base.is_large_on_cpu:
+            undo.append(give_back_between_blocks(base.unet))
         epoch, class_rows = epoch_of(settings, items, class_items)
         captions = items.captions + (class_items.captions if class_items else ())
         trial = Trial(

@@ -117,8 +117,11 @@ def _write_tokenizers(base: Path) -> None:
 
 
 def _write_fixed_vae(vae: Path, fixed: Path) -> None:
+    """In fp32, as the published one is."""
     shutil.rmtree(fixed, ignore_errors=True)
     shutil.copytree(vae, fixed)
+    (file,) = fixed.glob("*.safetensors")
+    save_file({name: value.float() for name, value in load_file(file).items()}, file, _PT)
     config = json.loads((fixed / "config.json").read_text())
     (fixed / "config.json").write_text(json.dumps({**config, "force_upcast": False}, indent=2))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from small_trials import (
@@ -20,6 +22,8 @@ from lora_sweep.config.settings import (
     Model,
     Precision,
 )
+from lora_sweep.model import base as base_module
+from lora_sweep.model import main_memory
 from lora_sweep.model.base import Base, load_base
 
 
@@ -97,3 +101,25 @@ def test_text_layers_are_computed_again_when_gradients_are_checkpointed(base: Ba
         layer.mlp.register_forward_pre_hook(lambda *args: calls.append(1))  # type: ignore[union-attr]
         run(trial, 1)
         assert len(calls) == 2, "forward, and once more in backward"
+
+
+@pytest.mark.parametrize("mode", list(te_modes()))
+def test_giving_main_memory_back_changes_no_bit_and_leaves_nothing_behind(
+    base: Base, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = some_settings(te_modes(0.5)[mode], gradient_checkpointing=True)
+
+    def trained() -> tuple[list[float], dict[str, Tensor]]:
+        with a_trial(base, settings) as trial:
+            assert len(base.unet.mid_block._forward_hooks) == int(base.is_large_on_cpu)
+            return run(trial, 4), weights(trial)
+
+    plain = trained()
+    monkeypatch.setattr(base_module, "LARGE", 1)
+    monkeypatch.setattr(main_memory, "WORTH_IT", -1)
+    given_back = trained()
+    assert plain[0] == given_back[0]
+    assert all(torch.equal(plain[1][name], given_back[1][name]) for name in plain[1])
+    assert not base.unet.mid_block._forward_hooks
+    gc.collect()
+    assert set(base.parked) == {base.vae, *base.text_encoders}, "copies that trained are gone"

@@ -1,7 +1,7 @@
 """The most memory that a trial's process is expected to hold, part by part. No torch.
 
-On a GPU it is the GPU's memory, where what a phase does not need is parked outside; on the CPU
-everything stays, and it is what the system counts: with what the allocator keeps of freed blocks.
+On a GPU it is the GPU's memory; on the CPU it is what the system counts, with what the allocator
+keeps of freed blocks.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from lora_sweep.config.settings import (
 )
 from lora_sweep.data import clip_words
 from lora_sweep.model.folder_files import SDXL_FOLDER
+from lora_sweep.model.main_memory import WORTH_IT
 from lora_sweep.sweep.cost.activations import (
     Coefficients,
     Unit,
@@ -37,10 +38,8 @@ from lora_sweep.sweep.cost.activations import (
     unet_units,
 )
 from lora_sweep.sweep.cost.footprint import BYTES, FP32, TOKENS, Trained, state_bytes, trained
-from lora_sweep.sweep.cost.shapes import ENCODERS, BaseShapes, base_shapes
-
-PROCESS = {"cpu": 490 << 20, "cuda": 600 << 20}
-"""Of Python and its libraries, as measured; of a CUDA context with its workspaces, as is usual."""
+from lora_sweep.sweep.cost.resident import Parts, gives_back, resident
+from lora_sweep.sweep.cost.shapes import BaseShapes, base_shapes
 
 KEPT, KEPT_BEYOND = 0.7, 0.35
 """Of all activations, checkpointed or not, what the C library's allocator keeps on the CPU when
@@ -48,12 +47,15 @@ they are freed: of the first GiB, and of the rest, as measured. To have blocks g
 would cost 7 to 60 % of a step.
 """
 
+KEPT_IN_BLOCKS = 200 << 20
+"""Where freed memory is given back between blocks, what one of them adds to what is left, as
+measured.
+"""
+
 ENCODE, DECODE = 5.0, 7.5
 """Pictures in a VAE at once: numbers per pixel and channel of its widest level, as measured."""
 
 GIB = 2**30
-
-Parts = dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -85,33 +87,20 @@ def computed_peak(settings: Settings, device: str) -> Peak | None:
     return max(phases, key=lambda phase: phase.total)
 
 
-def _resident(settings: Settings, base: BaseShapes, device: str, *, vae: bool, text: bool) -> Parts:
-    """What lies there besides what is computed; on the CPU nothing is ever parked elsewhere."""
-    width, on_cpu = BYTES[settings.model.precision], device == "cpu"
-    parts: Parts = {"process": PROCESS[device], "UNet": width * base.weights["unet"]}
-    if text or on_cpu:
-        parts["text encoders"] = width * sum(base.weights[part] for part in ENCODERS)
-    if vae or on_cpu:
-        parts["VAE"] = BYTES[settings.model.vae_precision] * base.weights["vae"]
-    return parts
-
-
 def _loading(settings: Settings, base: BaseShapes, device: str) -> Parts:
-    parts = _resident(settings, base, device, vae=False, text=False)
+    parts = resident(settings.model, base, device)
     if settings.model.single_file and device == "cpu":  # copied out of it, part by part
         parts["mapped file"] = BYTES[settings.model.precision] * sum(base.weights.values())
     return parts
 
 
 def _encoding(settings: Settings, base: BaseShapes, device: str) -> Parts:
-    parts = _resident(settings, base, device, vae=True, text=False)
-    if device == "cuda":
-        del parts["UNet"]  # parked meanwhile
+    parts = resident(settings.model, base, device, unet=False, vae=True)
     return parts | {"picture": _picture(settings, base, ENCODE)}
 
 
 def _training(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
-    parts = _resident(settings, base, device, vae=False, text=_text_is_there(settings))
+    parts = resident(settings.model, base, device, text=_text_is_there(settings))
     parts |= _trained_parts(settings, size)
     if device == "cuda" and settings.train.offload_optimizer:
         del parts["optimizer state"]  # it comes when the activations are gone
@@ -121,7 +110,7 @@ def _training(settings: Settings, base: BaseShapes, size: Trained, device: str) 
 
 
 def _stepping(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
-    parts = _resident(settings, base, device, vae=False, text=_text_is_there(settings))
+    parts = resident(settings.model, base, device, text=_text_is_there(settings))
     parts |= _trained_parts(settings, size)
     parts["in passing"] = _in_passing(settings, base, size, device)
     return parts | _kept(settings, base, size, device)
@@ -148,6 +137,8 @@ def _in_passing(settings: Settings, base: BaseShapes, size: Trained, device: str
 def _kept(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
     if device != "cpu":
         return {}
+    if gives_back(settings.model, base, device):
+        return {"kept by the allocator": WORTH_IT + KEPT_IN_BLOCKS}
     whole = _activations(settings, base, size, device, checkpointing=False)
     beyond = max(0, whole - GIB)
     return {"kept by the allocator": round(KEPT * (whole - beyond) + KEPT_BEYOND * beyond)}
@@ -201,7 +192,8 @@ def _drawing(settings: Settings, base: BaseShapes, size: Trained, device: str) -
     mode = settings.te_mode
     until_the_end = not isinstance(mode, Pivotal | TeLora | TeFull) or mode.frac >= 1
     text = _text_is_there(settings) and (until_the_end or settings.evaluate.every is not None)
-    parts = _resident(settings, base, device, vae=True, text=text) | _trained_parts(settings, size)
+    parts = resident(settings.model, base, device, vae=True, text=text)
+    parts |= _trained_parts(settings, size)
     parts["picture"] = _picture(settings, base, DECODE)
     return parts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class BaseShapes:
     text_width: int  # of both encoders together
     bytes_on_disk: int | None  # None: the files are not here
     folder: Path | None = None  # of the configs; None: SDXL's own hold
+    dtypes: Mapping[str, str] = field(default_factory=dict)  # in each part's files, if it is one
 
     @property
     def at_hand(self) -> bool:
@@ -151,6 +152,7 @@ def _hub_snapshot(model: Model) -> Path | None:
 
 def _of_folder(folder: Path) -> BaseShapes:
     shapes: dict[str, Shapes] = {}
+    dtypes: dict[str, str] = {}
     on_disk = 0
     for part in PARTS:
         files = _one_variant(sorted((folder / part).glob("*.safetensors")))
@@ -161,6 +163,8 @@ def _of_folder(folder: Path) -> BaseShapes:
         if not found:
             raise ValueError(f"{folder / part} has no weights")
         shapes[part] = found
+        if (dtype := one_dtype(files)) is not None:
+            dtypes[part] = dtype
     vae, unet = _config(folder, "vae"), _config(folder, "unet")
     return BaseShapes(
         weights={part: sum(map(math.prod, each.values())) for part, each in shapes.items()},
@@ -171,18 +175,29 @@ def _of_folder(folder: Path) -> BaseShapes:
         text_width=int(unet["cross_attention_dim"]),
         bytes_on_disk=on_disk,
         folder=folder,
+        dtypes=dtypes,
     )
+
+
+def one_dtype(files: Iterable[Path]) -> str | None:
+    """The type that all tensors of safetensors files have, as these name it: "F32", "BF16"."""
+    found = {entry["dtype"] for file in files for entry in _header(file).values()}
+    return found.pop() if len(found) == 1 else None
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes in a safetensors file; the weights themselves are not read."""
+    return {name: tuple(entry["shape"]) for name, entry in _header(path).items()}
+
+
+def _header(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > os.fstat(file.fileno()).st_size:
             raise ValueError(f"{path} is not a safetensors file")
-        header = json.loads(file.read(length))
+        header: dict[str, Any] = json.loads(file.read(length))
     header.pop("__metadata__", None)
-    return {name: tuple(entry["shape"]) for name, entry in header.items()}
+    return header
 
 
 def _one_variant(files: list[Path]) -> list[Path]:
