@@ -47,9 +47,9 @@ they are freed: of the first GiB, and of the rest, as measured. To have blocks g
 would cost 7 to 60 % of a step.
 """
 
-KEPT_IN_BLOCKS = 200 << 20
-"""Where freed memory is given back between blocks, what one of them adds to what is left, as
-measured.
+KEPT_IN_BLOCKS, KEPT_AT_LEAST = 0.075, 200 << 20
+"""Where freed memory is given back between blocks, what one of them adds to what is left: of all
+activations, and bytes, as measured.
 """
 
 ENCODE, DECODE = 5.0, 7.5
@@ -137,9 +137,10 @@ def _in_passing(settings: Settings, base: BaseShapes, size: Trained, device: str
 def _kept(settings: Settings, base: BaseShapes, size: Trained, device: str) -> Parts:
     if device != "cpu":
         return {}
-    if gives_back(settings.model, base, device):
-        return {"kept by the allocator": WORTH_IT + KEPT_IN_BLOCKS}
     whole = _activations(settings, base, size, device, checkpointing=False)
+    if gives_back(settings.model, base, device):
+        in_blocks = max(KEPT_AT_LEAST, round(KEPT_IN_BLOCKS * whole))
+        return {"kept by the allocator": WORTH_IT + in_blocks}
     beyond = max(0, whole - GIB)
     return {"kept by the allocator": round(KEPT * (whole - beyond) + KEPT_BEYOND * beyond)}
 
@@ -195,7 +196,7 @@ def _drawing(settings: Settings, base: BaseShapes, size: Trained, device: str) -
     parts = resident(settings.model, base, device, vae=True, text=text)
     parts |= _trained_parts(settings, size)
     parts["picture"] = _picture(settings, base, DECODE)
-    return parts
+    return parts | _kept(settings, base, size, device)  # of the steps before
 
 
 def _picture(settings: Settings, base: BaseShapes, numbers: float) -> int:

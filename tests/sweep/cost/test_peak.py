@@ -185,11 +185,15 @@ def test_on_the_cpu_the_allocator_keeps_a_part_of_what_is_freed() -> None:
             assert kept[0] == kept[1] == pytest.approx(0.7 * peak.parts["activations"], rel=0.01)
 
 
-def test_a_large_base_gives_it_back_on_the_cpu() -> None:
+def test_a_large_base_gives_most_of_it_back_on_the_cpu() -> None:
     for batch_size in (1, 4):
         peak = computed_peak(changed(batch_size=batch_size), "cpu")
         assert peak is not None and peak.phase == "training"
-        assert peak.parts["kept by the allocator"] == 712 * MIB, "whatever the activations"
+        in_blocks = peak.parts["kept by the allocator"] - 512 * MIB
+        assert in_blocks == pytest.approx(0.075 * peak.parts["activations"], rel=0.01)
+    small = replace(SDXL, resolution=256)
+    peak = computed_peak(changed(model=small), "cpu")
+    assert peak is not None and peak.parts["kept by the allocator"] == 712 * MIB
 
 
 def test_a_checkpoint_in_one_file_is_mapped_and_copied_on_the_cpu() -> None:
