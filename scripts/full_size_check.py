@@ -29,6 +29,7 @@ GIB = 2**30
 RANK = 32  # of the command
 FULL_NEEDS = 17 * GIB  # te_mode=full trains 818 million numbers in fp32
 
+MODES = ("frozen", "lora", "pivotal")
 ON, OFF = "train.gradient_checkpointing=true", "train.gradient_checkpointing=false"
 Stage = Callable[[Setup], None]
 
@@ -44,7 +45,7 @@ def build(setup: Setup) -> None:
 
 def modes(setup: Setup) -> None:
     """Each te_mode with checkpointing and without, which must give the same adapter."""
-    for mode in ("frozen", "lora", "pivotal"):
+    for mode in MODES:
         digests: list[str] = []
         for name, checkpointing in ((mode, OFF), (f"{mode}-checkpointed", ON)):
             rows = observed(setup, name, f"te_mode={mode}", checkpointing, *UNMEASURED)
@@ -181,7 +182,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--steps", type=int, default=2, help="of each trial")
     parser.add_argument("--rounds", type=int, default=3, help="of the ratio, beside a first")
-    parser.add_argument("--ratios", nargs="+", default=["frozen", "pivotal"], help="te_modes of it")
+    parser.add_argument("--ratios", nargs="+", default=MODES, help="te_modes of it")
     parser.add_argument("--only", choices=STAGES, nargs="+", help="stages, instead of all")
     parser.add_argument("--remove", action="store_true", help="delete the folder at the end")
     chosen = parser.parse_args()
