@@ -26,7 +26,7 @@ from lora_sweep.model.check_parts import check_parts, check_resolution, check_va
 from lora_sweep.model.folder import load_folder
 from lora_sweep.model.folder_files import missing_files, parts_without, read_files
 from lora_sweep.model.hub import hub_folder, is_hub_name
-from lora_sweep.model.main_memory import LARGE, page_out
+from lora_sweep.model.main_memory import is_worth_keeping_free, page_out
 from lora_sweep.model.noise_schedule import build_scheduler
 from lora_sweep.model.parts import Parts
 from lora_sweep.model.single_file import load_single_file
@@ -121,15 +121,16 @@ class Base:
     @property
     def is_large_on_cpu(self) -> bool:
         """Whether it is worth time to keep main memory free for it."""
-        return self.device.type == "cpu" and _size_of(self.unet) >= LARGE
+        size = sum(each.numel() * each.element_size() for each in self.unet.parameters())
+        return is_worth_keeping_free(self.device.type, size)
 
     def park(self, *modules: torch.nn.Module) -> None:
         """Move modules that nothing needs for now out of the device's memory."""
+        is_large = self.is_large_on_cpu
         for module in modules:
             self.parked.add(module)
-            if self.device.type != "cpu":
-                module.to("cpu")
-            elif self.is_large_on_cpu:
+            module.to("cpu")
+            if is_large:
                 page_out(module)
 
     def bring(self, *modules: torch.nn.Module) -> None:
@@ -165,11 +166,6 @@ class Base:
     def _is_here(self, module: torch.nn.Module) -> bool:
         on_device = next(module.parameters()).device.type == self.device.type
         return on_device and module not in self.parked
-
-
-def _size_of(module: torch.nn.Module) -> int:
-    """Bytes of its weights."""
-    return sum(each.numel() * each.element_size() for each in module.parameters())
 
 
 def base_folder(path: str) -> str:

@@ -1,7 +1,7 @@
 """Main memory that a large base does not need for now, left to the system while a CPU trains it.
 
-Linux alone can be told so; elsewhere nothing is done. Small bases are left alone: what
-theirs comes to is not worth the time. No torch is imported.
+Linux alone can be told so; elsewhere nothing is done. Small bases are left alone: what theirs comes
+to is not worth the time. No torch is imported.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ costs time, and at 256 pixels more than is gained.
 """
 
 _MADV_PAGEOUT = 21  # of linux/mman.h; the module mmap does not have it
+
+
+def is_worth_keeping_free(device: str, unet_bytes: int) -> bool:
+    """Whether on a kind of device memory is given back for a UNet of so many bytes."""
+    return device == "cpu" and unet_bytes >= LARGE and _libc() is not None
 
 
 def page_out(module: nn.Module) -> None:

@@ -62,7 +62,7 @@ def test_what_was_changed_in_memory_is_not_lost(mapped: nn.Linear) -> None:
     assert torch.equal(mapped.weight, changed)
 
 
-def test_weights_that_lie_in_no_file_stay(base: Base) -> None:
+def test_weights_that_lie_in_no_file_stay() -> None:
     module = nn.Linear(512, 512)
     values = module.weight.detach().clone()
     main_memory.page_out(module)
@@ -160,7 +160,7 @@ def test_parts_of_a_large_base_are_paged_out_whenever_they_are_parked(
     with base.at_hand(base.vae):
         pass
     assert out == [], "a small base is left alone"
-    monkeypatch.setattr(base_module, "LARGE", 1)
+    monkeypatch.setattr(main_memory, "LARGE", 1)
     with base.at_hand(base.vae):
         assert out == []
     assert out == ["vae"]

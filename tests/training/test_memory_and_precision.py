@@ -22,7 +22,6 @@ from lora_sweep.config.settings import (
     Model,
     Precision,
 )
-from lora_sweep.model import base as base_module
 from lora_sweep.model import main_memory
 from lora_sweep.model.base import Base, load_base
 
@@ -115,7 +114,7 @@ def test_giving_main_memory_back_changes_no_bit_and_leaves_nothing_behind(
             return run(trial, 4), weights(trial)
 
     plain = trained()
-    monkeypatch.setattr(base_module, "LARGE", 1)
+    monkeypatch.setattr(main_memory, "LARGE", 1)
     monkeypatch.setattr(main_memory, "WORTH_IT", -1)
     given_back = trained()
     assert plain[0] == given_back[0]

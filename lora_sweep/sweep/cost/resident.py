@@ -6,12 +6,13 @@ lets go of weights that lie mapped in a file; others stay.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from lora_sweep.config.settings import Model, Precision
-from lora_sweep.model.main_memory import LARGE
+from lora_sweep.model.main_memory import is_worth_keeping_free
 from lora_sweep.sweep.cost.footprint import BYTES
-from lora_sweep.sweep.cost.shapes import ENCODERS, BaseShapes, one_dtype
+from lora_sweep.sweep.cost.shapes import ENCODERS, BaseShapes, folder_dtype
 
 PROCESS = {"cpu": 490 << 20, "cuda": 600 << 20}
 """Of Python and its libraries, as measured; of a CUDA context with its workspaces, as is usual."""
@@ -45,7 +46,7 @@ def resident(
 
 def gives_back(model: Model, base: BaseShapes, device: str) -> bool:
     """Whether freed memory is given back between the blocks of the UNet."""
-    return device == "cpu" and BYTES[model.precision] * base.weights["unet"] >= LARGE
+    return is_worth_keeping_free(device, BYTES[model.precision] * base.weights["unet"])
 
 
 def _stays(model: Model, base: BaseShapes, part: str, device: str) -> bool:
@@ -63,9 +64,10 @@ def _is_mapped(model: Model, base: BaseShapes, part: str) -> bool:
     return found == _IN_FILES[model.vae_precision]
 
 
+@lru_cache(maxsize=64)
 def _dtype_of_vae(vae: str) -> str | None:
     """Of one in a folder of its own; None where that is not here."""
     try:
-        return one_dtype(Path(vae).expanduser().glob("*.safetensors"))
+        return folder_dtype(Path(vae).expanduser())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # loading it says what is wrong

@@ -155,15 +155,13 @@ def _of_folder(folder: Path) -> BaseShapes:
     dtypes: dict[str, str] = {}
     on_disk = 0
     for part in PARTS:
-        files = _one_variant(sorted((folder / part).glob("*.safetensors")))
-        found: dict[str, tuple[int, ...]] = {}
-        for file in files:
-            found |= read_shapes(file)
-            on_disk += file.stat().st_size
-        if not found:
+        files = _weight_files(folder / part)
+        headers = [_header(file) for file in files]
+        on_disk += sum(file.stat().st_size for file in files)
+        shapes[part] = {name: shape for each in headers for name, shape in _shapes(each).items()}
+        if not shapes[part]:
             raise ValueError(f"{folder / part} has no weights")
-        shapes[part] = found
-        if (dtype := one_dtype(files)) is not None:
+        if (dtype := _one_dtype(headers)) is not None:
             dtypes[part] = dtype
     vae, unet = _config(folder, "vae"), _config(folder, "unet")
     return BaseShapes(
@@ -179,15 +177,25 @@ def _of_folder(folder: Path) -> BaseShapes:
     )
 
 
-def one_dtype(files: Iterable[Path]) -> str | None:
-    """The type that all tensors of safetensors files have, as these name it: "F32", "BF16"."""
-    found = {entry["dtype"] for file in files for entry in _header(file).values()}
+def folder_dtype(folder: Path) -> str | None:
+    """The type that all weights in a folder have, as safetensors names it: "F32", "BF16"; None
+    where they have several, or there are none.
+    """
+    return _one_dtype([_header(file) for file in _weight_files(folder)])
+
+
+def _one_dtype(headers: Iterable[Mapping[str, Any]]) -> str | None:
+    found = {entry["dtype"] for header in headers for entry in header.values()}
     return found.pop() if len(found) == 1 else None
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes in a safetensors file; the weights themselves are not read."""
-    return {name: tuple(entry["shape"]) for name, entry in _header(path).items()}
+    return _shapes(_header(path))
+
+
+def _shapes(header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(entry["shape"]) for name, entry in header.items()}
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -200,10 +208,11 @@ def _header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _one_variant(files: list[Path]) -> list[Path]:
+def _weight_files(folder: Path) -> list[Path]:
     """Repositories hold the same weights in several precisions: those without a mark, or else the
     first mark.
     """
+    files = sorted(folder.glob("*.safetensors"))
     marks = {file: ".".join(file.name.split("-of-")[-1].split(".")[1:-1]) for file in files}
     chosen = min(marks.values(), default="")
     return [file for file, mark in marks.items() if mark == chosen]

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from lora_sweep.config.settings import Model, Precision
 from lora_sweep.nano import WEIGHTS
 from lora_sweep.sweep.cost.resident import gives_back, resident
-from lora_sweep.sweep.cost.shapes import SDXL, BaseShapes, base_shapes, one_dtype
+from lora_sweep.sweep.cost.shapes import SDXL, BaseShapes, base_shapes, folder_dtype
 
 BF16 = Model(name="sdxl", path="folder", precision=Precision.bf16)
 WEIGHED = ("unet", "text_encoder", "text_encoder_2")
@@ -41,16 +41,23 @@ def test_on_a_cpu_weights_are_let_go_where_they_lie_in_a_file_as_they_are_used()
 
 
 def test_a_vae_of_its_own_is_looked_at(tmp_path: Path) -> None:
-    own = replace(BF16, vae=str(tmp_path))
-    assert there(own, MAPPED) == ["UNet", "VAE"], "there is none"
-    file = tmp_path / "diffusion_pytorch_model.safetensors"
-    save_file({"a": torch.zeros(2)}, file)
-    assert there(own, MAPPED) == ["UNet"]
-    save_file({"a": torch.zeros(2), "b": torch.zeros(2, dtype=torch.float16)}, file)
-    assert one_dtype([file]) is None
-    assert there(own, MAPPED) == ["UNet", "VAE"]
-    file.write_bytes(b"\xff" * 20)
-    assert there(own, MAPPED) == ["UNet", "VAE"]
+    name, half = "diffusion_pytorch_model.safetensors", torch.zeros(2, dtype=torch.float16)
+
+    def with_a_vae(folder: str) -> list[str]:
+        return there(replace(BF16, vae=str(tmp_path / folder)), MAPPED)
+
+    assert with_a_vae("none") == ["UNet", "VAE"], "there is none"
+    for folder in ("whole", "mixed", "marked", "broken"):
+        (tmp_path / folder).mkdir()
+        save_file({"a": torch.zeros(2)}, tmp_path / folder / name)
+    assert with_a_vae("whole") == ["UNet"]
+    save_file({"a": torch.zeros(2), "b": half}, tmp_path / "mixed" / name)
+    assert folder_dtype(tmp_path / "mixed") is None
+    assert with_a_vae("mixed") == ["UNet", "VAE"]
+    save_file({"a": half}, tmp_path / "marked" / "diffusion_pytorch_model.fp16.safetensors")
+    assert with_a_vae("marked") == ["UNet"], "the file without a mark is the one that is read"
+    (tmp_path / "broken" / name).write_bytes(b"\xff" * 20)
+    assert with_a_vae("broken") == ["UNet", "VAE"]
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
